@@ -19,8 +19,6 @@ import numpy.typing as npt
 from app.models import model_fit
 from app.models.catalogue import ModelShape
 
-Weights = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class TinyShape:

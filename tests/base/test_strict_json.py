@@ -4,7 +4,6 @@ import ast
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -39,9 +38,7 @@ def peak_mb() -> Iterator[list[float]]:
 
 @pytest.mark.fault("S19")
 @pytest.mark.parametrize("what", _BOMBS)
-def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(
-    what: str, tmp_path: Path, peak_mb: list[float]
-) -> None:
+def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(what, tmp_path, peak_mb):
     path = tmp_path / "x.json"
     path.write_text(_BOMBS[what]())
     begun = time.perf_counter()
@@ -51,7 +48,7 @@ def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(
 
 
 @pytest.mark.fault("S19")
-def test_a_file_beyond_the_limit_is_not_read_at_all(tmp_path: Path, peak_mb: list[float]) -> None:
+def test_a_file_beyond_the_limit_is_not_read_at_all(tmp_path, peak_mb):
     path = tmp_path / "x.json"
     with path.open("wb") as file:
         file.truncate(1 << 40)
@@ -71,7 +68,7 @@ def test_a_file_beyond_the_limit_is_not_read_at_all(tmp_path: Path, peak_mb: lis
         (question_table.read_question_table, ".jsonl"),
     ],
 )
-def test_data_question_sets_and_batches_have_the_same_limit(read, suffix: str, tmp_path: Path) -> None:
+def test_data_question_sets_and_batches_have_the_same_limit(read, suffix, tmp_path):
     path = tmp_path / f"x{suffix}"
     row = '{"question": "あ", "answer": [' + "[]," * 200_000 + "[]]}\n"
     path.write_text(row * 10 if suffix == ".jsonl" else f"[{','.join([row] * 10)}]", "utf-8")
@@ -80,7 +77,7 @@ def test_data_question_sets_and_batches_have_the_same_limit(read, suffix: str, t
     assert caught.value.code == "table_crowded"
 
 
-def test_what_training_data_and_journals_look_like_is_no_bomb() -> None:
+def test_what_training_data_and_journals_look_like_is_no_bomb():
     row = '{"messages":[{"role":"user","content":"あ、い、う"},{"role":"assistant","content":"え。"}]},'
     assert not strict_json.is_crowded(row * 30_000)
     assert not strict_json.is_crowded('{"type":"step","step":1,"loss":0.1,"lr":1e-5,"time":12.5}\n' * 100_000)
@@ -98,7 +95,7 @@ OWN = {
 }  # fmt: skip
 
 
-def test_nothing_else_reads_json_that_came_from_outside() -> None:
+def test_nothing_else_reads_json_that_came_from_outside():
     found = {
         source.path
         for source in sources("app")
@@ -111,7 +108,7 @@ def test_nothing_else_reads_json_that_came_from_outside() -> None:
     assert found - OWN == {"app/base/files/strict_json.py"}
 
 
-def test_of_a_file_beyond_the_limit_it_is_said_that_it_is_too_large_to_be_read(tmp_path: Path) -> None:
+def test_of_a_file_beyond_the_limit_it_is_said_that_it_is_too_large_to_be_read(tmp_path):
     (tmp_path / "large.json").write_bytes(b"[1, 2, 3]")
     with pytest.raises(OSError, match="too large to be read"):
         strict_json.read_bytes(tmp_path / "large.json", 8)

@@ -1,12 +1,9 @@
 """Good and bad answers: kept with the answer, taken along, and gone with it."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from app.base.paths import Paths
 from app.chat import answer_ratings
 from app.chat.answer_ratings import BAD, GOOD, UNRATED, rate
 from app.chat.exchange.conversation_import import ImportedConversations, import_conversations
@@ -25,7 +22,7 @@ def answered(store: Store, text: str = "年に一度です。", details: AnswerD
     return store_thread(store, "点検はいつ？", text, details=details or AnswerDetails("m"))[1]
 
 
-def test_a_rating_is_kept_changed_and_taken_back(where: Paths) -> None:
+def test_a_rating_is_kept_changed_and_taken_back(where):
     store = Store.open(where.database, where.backups)
     answer = answered(store)
     assert (answer.rating, answer.correction) == (UNRATED, "")
@@ -37,7 +34,7 @@ def test_a_rating_is_kept_changed_and_taken_back(where: Paths) -> None:
     again.close()
 
 
-def test_a_correction_is_kept_while_the_answer_is_not_bad_and_comes_back(store: Store) -> None:
+def test_a_correction_is_kept_while_the_answer_is_not_bad_and_comes_back(store):
     answer = answered(store)
     assert rate(store, answer.id, BAD, f"  {CORRECTION}\n").correction == CORRECTION
     rate(store, answer.id, UNRATED)
@@ -45,7 +42,7 @@ def test_a_correction_is_kept_while_the_answer_is_not_bad_and_comes_back(store: 
     assert rate(store, answer.id, BAD, "").correction == ""
 
 
-def test_a_correction_that_says_what_the_answer_says_is_none(store: Store) -> None:
+def test_a_correction_that_says_what_the_answer_says_is_none(store):
     grounded = answered(store, "年に一度です。[1]", AnswerDetails(grounding=Grounding()))
     assert rate(store, grounded.id, BAD, "年に一度です。 ").correction == ""
     code = answered(store, "x = a[1]")
@@ -53,26 +50,26 @@ def test_a_correction_that_says_what_the_answer_says_is_none(store: Store) -> No
     assert rate(store, code.id, BAD, "x = a").correction == "x = a"
 
 
-def test_a_question_has_no_rating(store: Store) -> None:
+def test_a_question_has_no_rating(store):
     question = store.add_question("問い")
     assert rate(store, question.id, GOOD) == question
     with pytest.raises(KeyError):
         rate(store, 99, GOOD)
 
 
-def test_a_correction_is_not_searched(store: Store) -> None:
+def test_a_correction_is_not_searched(store):
     rate(store, answered(store).id, BAD, CORRECTION)
     assert MessageIndex(store.database).search("十二月").hits == ()
 
 
-def test_a_rating_changes_neither_the_order_of_the_list_nor_the_branch_that_is_shown(store: Store) -> None:
+def test_a_rating_changes_neither_the_order_of_the_list_nor_the_branch_that_is_shown(store):
     answer = answered(store)
     before = store.conversations()
     rate(store, answer.id, GOOD)
     assert store.conversations() == before
 
 
-def test_an_erased_correction_is_in_no_file(where: Paths) -> None:
+def test_an_erased_correction_is_in_no_file(where):
     store = Store.open(where.database, where.backups)
     answer = answered(store)
     rate(store, answer.id, BAD, CORRECTION)
@@ -103,7 +100,7 @@ def test_ratings_are_exported_and_those_of_a_file_are_counted_and_left_out(store
     assert [(answer.rating, answer.correction) for _, answer in threads] == [(UNRATED, "")] * 3
 
 
-def test_a_conversation_that_was_only_rated_meanwhile_is_the_same(store: Store, tmp_path: Path) -> None:
+def test_a_conversation_that_was_only_rated_meanwhile_is_the_same(store, tmp_path):
     answer = answered(store)
     exported(store, [answer.conversation_id], tmp_path / "a.json")
     rate(store, answer.id, GOOD)
@@ -118,14 +115,14 @@ def test_a_conversation_that_was_only_rated_meanwhile_is_the_same(store: Store, 
         {"rating": 1, "correction": "訂正"}, {"rating": -1, "correction": 7},
     ],
 )  # fmt: skip
-def test_a_rating_that_cannot_be_refuses_the_conversation(store: Store, tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_a_rating_that_cannot_be_refuses_the_conversation(store, tmp_path, wrong):
     refused = conversation(message(), message(2, 1, "answer", **wrong))
     (tmp_path / "a.json").write_text(json.dumps(document(refused)))
     found = import_conversations(store, tmp_path / "a.json", nothing).refused
     assert [(one.reason, one.message_number) for one in found] == [("rating", 2)]
 
 
-def test_a_rated_question_and_a_broken_correction_are_refused(store: Store, tmp_path: Path) -> None:
+def test_a_rated_question_and_a_broken_correction_are_refused(store, tmp_path):
     broken = message(2, 1, "answer", rating=-1, correction="\ud800")
     both = document(conversation(message(rating=1)), conversation(message(), broken, uid="a" * 32))
     (tmp_path / "a.json").write_text(json.dumps(both))

@@ -57,7 +57,7 @@ def workbook(path: Path, rows: list[list[object]]) -> Path:
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "cp932", "euc_jp", "iso2022_jp", "utf-16"])
 @pytest.mark.parametrize("separator", [",", "\t", ";"])
-def test_a_csv_in_any_japanese_encoding_gives_its_questions(tmp_path: Path, codec: str, separator: str) -> None:
+def test_a_csv_in_any_japanese_encoding_gives_its_questions(tmp_path, codec, separator):
     path = tmp_path / "質問.csv"
     path.write_bytes(as_csv(ROWS, separator).encode(codec))
     found = question_table.read_batch_file(path)
@@ -66,7 +66,7 @@ def test_a_csv_in_any_japanese_encoding_gives_its_questions(tmp_path: Path, code
     assert found.questions[0].others == ("1", "庁舎")
 
 
-def test_a_workbook_gives_numbers_and_dates_as_such(tmp_path: Path) -> None:
+def test_a_workbook_gives_numbers_and_dates_as_such(tmp_path):
     day = datetime.datetime(2026, 4, 1)
     path = workbook(tmp_path / "q.xlsx", [["質問", "日付", "数"], [TEXTS[0], day, 3.5], [], [TEXTS[1]], [], []])
     found = question_table.read_batch_file(path)
@@ -75,7 +75,7 @@ def test_a_workbook_gives_numbers_and_dates_as_such(tmp_path: Path) -> None:
     assert found.questions[0].others == (day, 3.5)
 
 
-def test_json_lines_give_questions_and_bad_lines_their_reasons(tmp_path: Path) -> None:
+def test_json_lines_give_questions_and_bad_lines_their_reasons(tmp_path):
     path = tmp_path / "q.jsonl"
     lines = ['{"id": 7, "question": "門の鍵はどこですか"}', "{", "[1]", '{"id": 8}', '{"question": 5}', "",
              json.dumps({"question": "あ" * 20_001}), '{"question": "\\ud800受付は何時までですか\\u0000"}']  # fmt: skip
@@ -109,7 +109,7 @@ def test_the_column_of_questions_is_found(tmp_path, rows, column, expected):
 @pytest.mark.parametrize(
     ("heading", "is_guessed"), [("質問", False), ("ＱＵＥＲＹ", False), ("内容", True), ("想定質問案", True)]
 )
-def test_a_column_without_a_sure_heading_is_a_guess(tmp_path: Path, heading: str, is_guessed: bool) -> None:
+def test_a_column_without_a_sure_heading_is_a_guess(tmp_path, heading, is_guessed):
     rows = [["番号", heading], ["1", TEXTS[0]], ["2", TEXTS[1]]]
     found = read(tmp_path, rows)
     assert (found.column, found.is_guessed) == (1, is_guessed)
@@ -117,7 +117,7 @@ def test_a_column_without_a_sure_heading_is_a_guess(tmp_path: Path, heading: str
     assert not read(tmp_path, [[TEXTS[0]], [TEXTS[1]]]).is_guessed  # no other column to take
 
 
-def test_another_column_can_be_chosen(tmp_path: Path) -> None:
+def test_another_column_can_be_chosen(tmp_path):
     assert texts(read(tmp_path, ROWS, 2)) == ["庁舎", "窓口"]
     assert question_table.column_name(("a",) * 30, 27) == "AB「a」"
 
@@ -134,7 +134,7 @@ def test_another_column_can_be_chosen(tmp_path: Path) -> None:
         ("q.jsonl", b"{}\n{}\n", "batch_no_questions"),
     ],
 )
-def test_what_is_no_file_of_questions_is_refused_in_words(tmp_path: Path, name: str, content: bytes, code: str) -> None:
+def test_what_is_no_file_of_questions_is_refused_in_words(tmp_path, name, content, code):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(AppError) as caught:
@@ -168,7 +168,7 @@ def made(tmp_path: Path) -> BatchReport:
     return BatchReport(question_table.read_batch_file(path), head, results, "f" * 64)
 
 
-def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: BatchReport, tmp_path: Path) -> None:
+def test_a_workbook_of_answers_holds_every_row_and_no_formula(made, tmp_path):
     out = tmp_path / "回答.xlsx"
     answer_file.save_answers(made, out, permit=PERMIT)
     book = openpyxl.load_workbook(out)
@@ -194,7 +194,7 @@ def test_a_workbook_of_answers_holds_every_row_and_no_formula(made: BatchReport,
     assert "/home" not in str([[cell.value for cell in row] for sheet in book for row in sheet.iter_rows()])
 
 
-def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made: BatchReport, tmp_path: Path) -> None:
+def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made, tmp_path):
     long = dataclasses.replace(made.results[2], answer="𠮷" * 40_000)
     answer_file.save_answers(dataclasses.replace(made, results={2: long}), tmp_path / "a.xlsx", permit=PERMIT)
     cell = openpyxl.load_workbook(tmp_path / "a.xlsx")["回答"].cell(2, 2 + len(EVIL) + 2).value
@@ -203,7 +203,7 @@ def test_a_cell_longer_than_excel_takes_is_cut_and_says_so(made: BatchReport, tm
     assert str(cell).endswith("JSON Lines にあります）")
 
 
-def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: BatchReport, tmp_path: Path) -> None:
+def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made, tmp_path):
     answer_file.save_answers(made, tmp_path / "a.csv", permit=PERMIT)
     raw = (tmp_path / "a.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
@@ -223,14 +223,14 @@ def test_a_csv_of_answers_opens_in_excel_and_holds_no_formula(made: BatchReport,
         ("- =1+1", "'=1+1"),
     ],
 )
-def test_a_list_in_a_csv_needs_no_apostrophe(made: BatchReport, tmp_path: Path, answer: str, cell: str) -> None:
+def test_a_list_in_a_csv_needs_no_apostrophe(made, tmp_path, answer, cell):
     result = dataclasses.replace(made.results[2], answer=answer, grounding=None)
     answer_file.save_answers(dataclasses.replace(made, results={2: result}), tmp_path / "a.csv", permit=PERMIT)
     rows = list(csv.reader(io.StringIO((tmp_path / "a.csv").read_text("utf-8-sig"), newline="")))
     assert rows[1][rows[0].index("回答")] == cell
 
 
-def test_json_lines_of_answers_are_as_the_command_prints_them(made: BatchReport, tmp_path: Path) -> None:
+def test_json_lines_of_answers_are_as_the_command_prints_them(made, tmp_path):
     answer_file.save_answers(made, tmp_path / "a.jsonl", permit=PERMIT)
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()]
     assert [(line["line"], line["verdict"]) for line in lines] == [
@@ -260,7 +260,7 @@ def test_a_file_that_excel_holds_open_is_said_to_be_open(made, tmp_path, monkeyp
     assert (out.read_bytes(), set(tmp_path.iterdir())) == (before, {out, tmp_path / "q.csv"})
 
 
-def test_a_target_that_cannot_be_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+def test_a_target_that_cannot_be_is_told_before_anything_is_asked(tmp_path):
     path = tmp_path / "q.csv"
     path.write_text("質問\n", "utf-8")
     for out, code in (
@@ -279,7 +279,7 @@ def head(path: str = "/q.csv", **changes: object) -> JournalHeader:
     return dataclasses.replace(JournalHeader(path, "abc", 0, "m", "モデル", (), PROGRAM_DEFAULTS, 4096, 1.0), **changes)
 
 
-def test_the_journal_keeps_each_answer_and_drops_half_a_line(tmp_path: Path, made: BatchReport) -> None:
+def test_the_journal_keeps_each_answer_and_drops_half_a_line(tmp_path, made):
     out = tmp_path / "a.xlsx"
     journal = BatchJournal.open(out, head())
     for result in made.results.values():
@@ -297,7 +297,7 @@ def test_the_journal_keeps_each_answer_and_drops_half_a_line(tmp_path: Path, mad
     assert interrupted_batch(out) == (head(), 1)  # the other one has failed
 
 
-def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path: Path) -> None:
+def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path):
     journal_path(tmp_path / "a.csv").write_bytes(b'{"kotae_ba')
     journal = BatchJournal.open(tmp_path / "a.csv", head())
     assert journal.results == {}
@@ -315,7 +315,7 @@ def test_a_journal_whose_head_is_half_written_begins_anew(tmp_path: Path) -> Non
         ({"choices": dataclasses.replace(PROGRAM_DEFAULTS, temperature=0.9)}, "batch_other_choices"),
     ],
 )
-def test_answers_to_something_else_are_not_mixed_in(tmp_path: Path, changes: dict[str, object], code: str) -> None:
+def test_answers_to_something_else_are_not_mixed_in(tmp_path, changes, code):
     out = tmp_path / "a.csv"
     BatchJournal.open(out, head())
     with pytest.raises(AppError) as caught:
@@ -324,7 +324,7 @@ def test_answers_to_something_else_are_not_mixed_in(tmp_path: Path, changes: dic
     assert "?" not in str(describe_error(caught.value))
 
 
-def test_a_file_of_answers_without_a_journal_is_never_replaced(tmp_path: Path) -> None:
+def test_a_file_of_answers_without_a_journal_is_never_replaced(tmp_path):
     (tmp_path / "a.csv").write_text("mine", "utf-8")
     with pytest.raises(AppError, match="export_exists"):
         BatchJournal.open(tmp_path / "a.csv", head())
@@ -332,7 +332,7 @@ def test_a_file_of_answers_without_a_journal_is_never_replaced(tmp_path: Path) -
 
 
 @pytest.mark.fault("S15")
-def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_path: Path, made: BatchReport) -> None:
+def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_path, made):
     """Beside the questions lies a record that the program would go on with: written without marks, by another
     installation, changed in a word, or with a line of another record of this one."""
     own, other = Signer(tmp_path / "data"), Signer(tmp_path / "other")
@@ -376,7 +376,7 @@ def test_a_record_of_answers_that_somebody_else_has_put_there_is_refused(tmp_pat
 
 
 @pytest.mark.parametrize("line", [b"[]", b'{"line": 1}', b"\xff", b'{"verdict": "answered", "label": "internal"}'])
-def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path: Path, line: bytes) -> None:
+def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path, line):
     out = tmp_path / "a.csv"
     BatchJournal.open(out, head())
     damaged = journal_path(out).read_bytes() + line + b"\n"
@@ -386,7 +386,7 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path: Path, line: by
     assert journal_path(out).read_bytes() == damaged
 
 
-def test_an_answer_of_excerpts_is_plain_text_in_a_cell() -> None:
+def test_an_answer_of_excerpts_is_plain_text_in_a_cell():
     lead, table = "**かぶりは70mm以上[1]**", "| 行 | 区分 | 幅 |\n|---:|---|---|\n| 2 | 掃流区間 | 2.0m [1] |"
     assert answer_file._bulleted(f"{lead}\n\n{table}\n\n- 「文」[2]") == (
         "かぶりは70mm以上[1]\n\n| 行 | 区分 | 幅 |\n| 2 | 掃流区間 | 2.0m [1] |\n\n・「文」[2]"

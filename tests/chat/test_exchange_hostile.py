@@ -173,7 +173,7 @@ def test_a_file_that_breaks_off_gives_what_came_before_and_says_so(content, impo
 
 
 @pytest.mark.fault("S11")
-def test_bytes_that_are_no_utf_8_cost_only_their_conversation(store: Store, tmp_path: Path) -> None:
+def test_bytes_that_are_no_utf_8_cost_only_their_conversation(store, tmp_path):
     bad = json.dumps(conversation(title="HERE", uid="a" * 32)).encode().replace(b"HERE", b"\x93\xfa\x96{")
     good = json.dumps(GOOD).encode()
     (tmp_path / "a.json").write_bytes(WHOLE[: WHOLE.index("[") + 1].encode() + bad + b"," + good + b"]}")
@@ -190,7 +190,7 @@ def small_values(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.fault("S11")
 @pytest.mark.usefixtures("small_values")
-def test_a_conversation_beyond_all_measure_costs_only_itself(store: Store, tmp_path: Path) -> None:
+def test_a_conversation_beyond_all_measure_costs_only_itself(store, tmp_path):
     odd = conversation(message(text='あ"[{\\' * 100_000))
     result = taken(store, tmp_path, GOOD, odd, conversation(message(text="あとの会話"), uid="c" * 32))
     assert [(found.number, found.reason) for found in result.refused] == [(2, "size")]
@@ -210,14 +210,14 @@ def test_a_file_that_ends_in_a_conversation_beyond_all_measure_is_said_to_break_
 
 @pytest.mark.fault("S11")
 @pytest.mark.usefixtures("small_values")
-def test_a_conversation_is_read_up_to_the_limit_and_not_to_twice_of_it(store: Store, tmp_path: Path) -> None:
+def test_a_conversation_is_read_up_to_the_limit_and_not_to_twice_of_it(store, tmp_path):
     for length, imported in ((9_000, 1), (12_000, 0)):
         one = conversation(message(text="x" * length), uid=f"{length:032x}")
         assert taken(store, tmp_path, one).imported == imported
 
 
 @pytest.mark.fault("S11")
-def test_a_file_beyond_the_limit_is_not_opened(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_beyond_the_limit_is_not_opened(store, tmp_path, monkeypatch):
     monkeypatch.setattr(json_file, "FILE_BYTES_MAX", 10)
     (tmp_path / "a.json").write_text(WHOLE)
     with pytest.raises(AppError, match="import_too_large"):
@@ -225,7 +225,7 @@ def test_a_file_beyond_the_limit_is_not_opened(store: Store, tmp_path: Path, mon
 
 
 @pytest.mark.fault("S11")
-def test_a_missing_file_and_a_folder_are_named(store: Store, tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_named(store, tmp_path):
     with pytest.raises(AppError, match="file_missing"):
         import_conversations(store, tmp_path / "x.json", nothing)
     with pytest.raises(AppError, match="import_not_json"):
@@ -233,13 +233,13 @@ def test_a_missing_file_and_a_folder_are_named(store: Store, tmp_path: Path) -> 
 
 
 @pytest.mark.fault("S11")
-def test_the_same_conversation_twice_in_a_file_is_taken_once(store: Store, tmp_path: Path) -> None:
+def test_the_same_conversation_twice_in_a_file_is_taken_once(store, tmp_path):
     result = taken(store, tmp_path, GOOD, GOOD)
     assert (result.imported, result.already_there) == (1, 1)
 
 
 @pytest.mark.fault("S11")
-def test_titles_and_folder_names_are_one_short_line(store: Store, tmp_path: Path) -> None:
+def test_titles_and_folder_names_are_one_short_line(store, tmp_path):
     taken(store, tmp_path, conversation(title="一\n二" * 100, folder="箱\t" * 100))
     assert len(store.conversations()[0].title) == TITLE_CHARACTERS
     assert "\n" not in store.conversations()[0].title
@@ -276,7 +276,7 @@ def test_an_absurd_number_of_an_answer_costs_only_what_cannot_be_without_it(wron
 
 
 @pytest.mark.fault("S11")
-def test_a_message_of_endless_length_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_of_endless_length_is_refused(store, tmp_path, monkeypatch):
     monkeypatch.setattr(conversation_bundle, "MESSAGE_CHARACTERS_MAX", 10)
     result = taken(store, tmp_path, GOOD, conversation(message(), answer(text="長" * 11)))
     assert [(found.reason, found.message_number) for found in result.refused] == [("long", 2)]

@@ -8,7 +8,6 @@ import pytest
 
 from app.base import search_text
 from app.base.migrations import MIGRATIONS
-from app.base.paths import Paths
 from app.chat import message_index
 from app.chat.message_index import MessageIndex
 from app.chat.organizer import ConversationOrganizer
@@ -37,14 +36,14 @@ SENTENCE = (
         "配筋とかぶり", "かぶり 橋脚", "橋脚　配筋　D13", '"橋脚"', "橋脚では、", "（設計値",
     ],
 )  # fmt: skip
-def test_it_is_found_inside_a_sentence(store: Store, query: str) -> None:
+def test_it_is_found_inside_a_sentence(store, query):
     store.add_question(SENTENCE)
     store.add_question("関係のない文章です。")
     assert found(store, query) == ([SENTENCE] if query != "の" else ["関係のない文章です。", SENTENCE])
 
 
 @pytest.mark.parametrize("query", ["橋台", "脚橋", "D14", "3.2.2", "橋脚 橋台", "配筋橋脚", "321", "5.3.2"])
-def test_what_is_not_there_is_not_found(store: Store, query: str) -> None:
+def test_what_is_not_there_is_not_found(store, query):
     store.add_question(SENTENCE)
     assert found(store, query) == []
 
@@ -57,12 +56,12 @@ def test_what_is_not_there_is_not_found(store: Store, query: str) -> None:
         "橋脚\ud840", "\u3099", "😀", "", " ", "　",
     ],
 )  # fmt: skip
-def test_nothing_typed_is_an_operator_or_an_error(store: Store, query: str) -> None:
+def test_nothing_typed_is_an_operator_or_an_error(store, query):
     store.add_question(SENTENCE)
     assert found(store, query) in ([], [SENTENCE])
 
 
-def test_signs_around_a_word_do_not_hide_it_and_operators_are_words(store: Store) -> None:
+def test_signs_around_a_word_do_not_hide_it_and_operators_are_words(store):
     store.add_question(SENTENCE)
     store.add_question("NEARという語とANDという語")
     for query in ("橋脚*", "-橋脚", "{橋脚}", "「橋脚」", "橋脚;--"):
@@ -72,12 +71,12 @@ def test_signs_around_a_word_do_not_hide_it_and_operators_are_words(store: Store
 
 
 @pytest.mark.parametrize("query", ["橋" * 5000, " ".join(f"語{number}" for number in range(2000)), "zz " * 3000])
-def test_a_very_long_query_is_no_error(store: Store, query: str) -> None:
+def test_a_very_long_query_is_no_error(store, query):
     store.add_question(SENTENCE)
     assert found(store, query) == []
 
 
-def test_every_piece_of_a_run_of_japanese_is_found(store: Store) -> None:
+def test_every_piece_of_a_run_of_japanese_is_found(store):
     chance = random.Random(7)
     letters = "橋脚配筋鉄々〇ーあがぱンヴッ〆" + FURTHER_KANJI
     for _ in range(40):
@@ -89,7 +88,7 @@ def test_every_piece_of_a_run_of_japanese_is_found(store: Store) -> None:
                 assert written in found(store, run[start:end]), (run, run[start:end])
 
 
-def test_what_the_index_finds_can_be_shown_in_the_text(store: Store) -> None:
+def test_what_the_index_finds_can_be_shown_in_the_text(store):
     chance = random.Random(8)
     pieces = ["橋脚", "の", "D13", "3.2.1", "かぶり", "**配筋**", "N/mm²", "、", "。", " ", "70 mm", "ｺﾝ"]
     written = ["".join(chance.choices(pieces, k=12)) for _ in range(100)]
@@ -102,12 +101,12 @@ def test_what_the_index_finds_can_be_shown_in_the_text(store: Store) -> None:
             assert search_text.find_occurrences(hit.text or hit.title, search_text.split_query(query)), (query, hit)
 
 
-def test_emphasis_does_not_cut_a_sentence(store: Store) -> None:
+def test_emphasis_does_not_cut_a_sentence(store):
     store_thread(store, "質問", "必要な**かぶり**は`D13`で70です。")
     assert len(found(store, "かぶりはD13で")) == 1
 
 
-def test_newer_hits_come_first_and_are_counted_by_conversation(store: Store) -> None:
+def test_newer_hits_come_first_and_are_counted_by_conversation(store):
     times = iter(range(1_000, 9_000))
     store.database.clock = lambda: float(next(times))
     _, first = store_thread(store, "橋脚とは", "橋脚は柱です。")
@@ -121,7 +120,7 @@ def test_newer_hits_come_first_and_are_counted_by_conversation(store: Store) -> 
     ]
 
 
-def test_a_title_is_found_when_no_message_has_the_words(store: Store) -> None:
+def test_a_title_is_found_when_no_message_has_the_words(store):
     question = store.add_question("これは何ですか")
     ConversationOrganizer(store.database).rename(question.conversation_id, "橋脚の ｺﾝｸﾘｰﾄ")
     (hit,) = MessageIndex(store.database).search("コンクリート 橋脚").hits
@@ -129,7 +128,7 @@ def test_a_title_is_found_when_no_message_has_the_words(store: Store) -> None:
     assert found(store, "橋脚 配筋") == []
 
 
-def test_the_bin_is_not_searched_and_what_is_erased_leaves_no_trace_in_the_index(store: Store) -> None:
+def test_the_bin_is_not_searched_and_what_is_erased_leaves_no_trace_in_the_index(store):
     kept = store.add_question("秘密橋脚の点検").conversation_id
     shelf = ConversationOrganizer(store.database)
     shelf.bin([kept])
@@ -144,7 +143,7 @@ def test_the_bin_is_not_searched_and_what_is_erased_leaves_no_trace_in_the_index
     assert store.database.read("SELECT count(*) FROM message_terms WHERE message_terms MATCH '\"秘密\"'")[0][0] == 0
 
 
-def test_other_branches_are_searched_too(store: Store) -> None:
+def test_other_branches_are_searched_too(store):
     first, _ = store_thread(store, "橋脚とは", "柱の一種です。")
     add_answer(store, first.id, "上部を支えます。")
     store.add_question("橋台とは", first.conversation_id, None)
@@ -168,7 +167,7 @@ def test_an_answer_is_found_when_it_has_ended_and_by_its_new_text_when_it_is_tak
     assert found(store, "橋台") == ["橋台は途中"]
 
 
-def test_a_conversation_from_elsewhere_is_found(store: Store) -> None:
+def test_a_conversation_from_elsewhere_is_found(store):
     messages = [
         Message(5, 0, None, "question", "橋脚とは", "done", 1.0),
         Message(9, 0, 5, "answer", "柱。", "done", 2.0),
@@ -178,7 +177,7 @@ def test_a_conversation_from_elsewhere_is_found(store: Store) -> None:
     assert found(store, "題名") == ["二行の\n題名"]
 
 
-def test_more_hits_than_are_shown_are_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_hits_than_are_shown_are_told(store, monkeypatch):
     index = MessageIndex(store.database)
     for number in range(6):
         store.add_question(f"橋脚 {number}")
@@ -192,7 +191,7 @@ def test_more_hits_than_are_shown_are_told(store: Store, monkeypatch: pytest.Mon
     assert not index.search("橋脚").is_complete
 
 
-def test_hits_in_the_bin_hide_none_that_are_older(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hits_in_the_bin_hide_none_that_are_older(store, monkeypatch):
     monkeypatch.setattr(message_index, "MESSAGES_MAX", 5)
     store.add_question("特別な橋脚")
     ConversationOrganizer(store.database).bin(
@@ -202,7 +201,7 @@ def test_hits_in_the_bin_hide_none_that_are_older(store: Store, monkeypatch: pyt
     assert ([hit.text for hit in result.hits], result.is_complete) == (["特別な橋脚"], True)
 
 
-def test_messages_of_the_first_version_of_the_database_are_indexed(where: Paths) -> None:
+def test_messages_of_the_first_version_of_the_database_are_indexed(where):
     _first_version(where.database)
     store = Store.open(where.database, where.backups)
     assert found(store, "橋脚") == ["古い橋脚の質問"]
@@ -233,5 +232,5 @@ def _first_version(path: Path) -> None:
     db.close()
 
 
-def test_searching_an_empty_database_finds_nothing(store: Store) -> None:
+def test_searching_an_empty_database_finds_nothing(store):
     assert MessageIndex(store.database).search("橋脚") == message_index.SearchResult()

@@ -50,7 +50,7 @@ def folder_of(store: Store, conversation_id: int) -> int | None:
     return store.conversation(conversation_id).folder_id
 
 
-def test_folders_stand_by_name_and_hold_conversations(store: Store, shelf: ConversationOrganizer) -> None:
+def test_folders_stand_by_name_and_hold_conversations(store, shelf):
     inside, outside = conversation(store, "中"), conversation(store, "外")
     second, first = shelf.add_folder("河川"), shelf.add_folder("橋梁")
     assert [folder.name for folder in shelf.folders()] == sorted(["河川", "橋梁"])
@@ -76,7 +76,7 @@ def test_a_removed_folder_leaves_its_conversations_and_comes_back_with_them(stor
     assert folder_of(store, kept) == folder_id
 
 
-def test_a_folder_comes_back_beside_one_that_was_made_in_between(store: Store, shelf: ConversationOrganizer) -> None:
+def test_a_folder_comes_back_beside_one_that_was_made_in_between(store, shelf):
     kept = conversation(store, "残る")
     shelf.move([kept], shelf.add_folder("前"))
     folder = shelf.folders()[0]
@@ -88,7 +88,7 @@ def test_a_folder_comes_back_beside_one_that_was_made_in_between(store: Store, s
     assert names[folder_of(store, kept)] == "前"
 
 
-def test_what_goes_into_a_folder_that_is_gone_stands_outside(store: Store, shelf: ConversationOrganizer) -> None:
+def test_what_goes_into_a_folder_that_is_gone_stands_outside(store, shelf):
     folder_id = shelf.add_folder("消える")
     shelf.remove_folder(folder_id)
     kept = store.add_question("新しい質問", folder_id=folder_id).conversation_id
@@ -96,7 +96,7 @@ def test_what_goes_into_a_folder_that_is_gone_stands_outside(store: Store, shelf
     assert folder_of(store, kept) is None
 
 
-def test_pins_are_put_and_taken_off_several_at_once(store: Store, shelf: ConversationOrganizer, clock: Clock) -> None:
+def test_pins_are_put_and_taken_off_several_at_once(store, shelf, clock):
     ids = [conversation(store, f"質問{n}") for n in range(3)]
     shelf.pin(ids[:2])
     assert {c.id: c.pinned_at for c in store.conversations()} == {ids[0]: clock.now, ids[1]: clock.now, ids[2]: None}
@@ -148,7 +148,7 @@ def test_after_thirty_days_the_bin_is_emptied_of_what_is_older(where, store, she
     assert [c.id for c in store.conversations()] == [kept]
 
 
-def test_what_is_not_in_the_bin_cannot_be_erased(store: Store, shelf: ConversationOrganizer) -> None:
+def test_what_is_not_in_the_bin_cannot_be_erased(store, shelf):
     kept = conversation(store, "残す")
     shelf.erase([kept])
     assert [c.id for c in store.conversations()] == [kept]
@@ -164,7 +164,7 @@ def branched(store: Store) -> int:
     return asked.conversation_id
 
 
-def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(store: Store, shelf: ConversationOrganizer) -> None:
+def test_erasing_leaves_nothing_in_the_tables_and_a_sound_index(store, shelf):
     kept = conversation(store, "橋脚は残る")
     erased = branched(store)
     shelf.bin([erased])
@@ -237,7 +237,7 @@ def test_what_was_given_up_before_a_crash_goes_at_the_next_start(where, store, s
     assert store.database.read("SELECT id FROM message UNION ALL SELECT id FROM conversation") == []
 
 
-def test_an_id_is_never_given_again(store: Store, shelf: ConversationOrganizer) -> None:
+def test_an_id_is_never_given_again(store, shelf):
     erased = conversation(store, "消す")
     last = store.leaf_id(erased)
     shelf.bin([erased])
@@ -250,7 +250,7 @@ def test_an_id_is_never_given_again(store: Store, shelf: ConversationOrganizer) 
     assert tree > added.conversation_id
 
 
-def test_every_reference_between_tables_has_an_index(store: Store) -> None:
+def test_every_reference_between_tables_has_an_index(store):
     """Without one each erased row is looked for in a whole table."""
     db = store.database
     tables = [

@@ -51,7 +51,7 @@ def fill_and_damage(where: Paths, before_damage: float) -> Path:
     return kept
 
 
-def test_a_conversation_comes_back_after_closing_in_its_order(where: Paths) -> None:
+def test_a_conversation_comes_back_after_closing_in_its_order(where):
     details = AnswerDetails(model_name="M", seed=7, tokens_per_s=3.5)
     with opened(where) as store:
         written = store_thread(store, "橋脚の点検は？", "年に一度です。", "では配筋は？", details=details)
@@ -62,7 +62,7 @@ def test_a_conversation_comes_back_after_closing_in_its_order(where: Paths) -> N
     assert thread[1].details == details
 
 
-def test_a_second_answer_is_a_branch_and_the_first_stays(store: Store) -> None:
+def test_a_second_answer_is_a_branch_and_the_first_stays(store):
     question, first = store_thread(store, "問い", "一")
     add_answer(store, question.id, "二")
     assert [m.text for m in store.thread(question.conversation_id)] == ["問い", "二"]
@@ -70,7 +70,7 @@ def test_a_second_answer_is_a_branch_and_the_first_stays(store: Store) -> None:
 
 
 @pytest.mark.fault("F3")
-def test_what_a_crash_left_streaming_is_kept_and_marked(where: Paths) -> None:
+def test_what_a_crash_left_streaming_is_kept_and_marked(where):
     with opened(where) as store:
         answer = store.add_answer(store.add_question("問い").id, AnswerDetails(model_name="M"))
         store.update_answer(answer.id, "途中まで")
@@ -82,20 +82,20 @@ def test_what_a_crash_left_streaming_is_kept_and_marked(where: Paths) -> None:
     assert (kept.details.model_name, kept.details.stop_reason) == ("M", "interrupted")
 
 
-def test_an_answer_that_ended_is_not_changed_by_a_late_save(store: Store) -> None:
+def test_an_answer_that_ended_is_not_changed_by_a_late_save(store):
     _, answer = store_thread(store, "問い", "全部")
     store.update_answer(answer.id, "古い途中")
     assert store.message(answer.id).text == "全部"
 
 
-def test_a_scope_of_many_ticked_documents_comes_back_whole(store: Store) -> None:
+def test_a_scope_of_many_ticked_documents_comes_back_whole(store):
     scope = (CollectionRef(1, "規程集", tuple(f"/規程/{number}.md" for number in range(20_000))),)
     question = store.add_question("宿泊料は？")
     store.set_scope(question.conversation_id, scope)
     assert store.conversation(question.conversation_id).scope == scope
 
 
-def test_a_title_is_one_short_line(store: Store) -> None:
+def test_a_title_is_one_short_line(store):
     store.add_question("一行目\n二行目　" + "長い" * 50)
     title = store.conversations()[0].title
     assert "\n" not in title
@@ -104,7 +104,7 @@ def test_a_title_is_one_short_line(store: Store) -> None:
 
 
 @pytest.mark.fault("F9")
-def test_a_newer_database_is_refused_and_left_alone(where: Paths) -> None:
+def test_a_newer_database_is_refused_and_left_alone(where):
     Store.open(where.database, where.backups).close()
     with sqlite3.connect(where.database) as db:
         db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -114,7 +114,7 @@ def test_a_newer_database_is_refused_and_left_alone(where: Paths) -> None:
 
 
 @pytest.mark.fault("F9")
-def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_migration_changes_nothing(where, monkeypatch):
     fill(where, "残る")
 
     def half_done(db: sqlite3.Connection) -> None:
@@ -133,7 +133,7 @@ def test_a_failed_migration_changes_nothing(where: Paths, monkeypatch: pytest.Mo
 
 
 @pytest.mark.fault("F9")
-def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where: Paths) -> None:
+def test_a_damaged_database_is_named_and_the_newest_backup_brings_it_back(where):
     fill_and_damage(where, 1_800_000_000)
     with pytest.raises(AppError, match="database_damaged"):
         Store.open(where.database, where.backups)
@@ -170,7 +170,7 @@ def test_damage_that_opening_does_not_read_is_found_by_the_check_and_makes_the_n
 
 
 @pytest.mark.fault("F9")
-def test_damage_that_a_reader_meets_is_told_and_makes_the_next_opening_refuse(where: Paths) -> None:
+def test_damage_that_a_reader_meets_is_told_and_makes_the_next_opening_refuse(where):
     deep_damage(where)
     with opened(where) as store, pytest.raises(AppError, match="database_damaged"):
         store.thread(store.conversations()[0].id)
@@ -178,7 +178,7 @@ def test_damage_that_a_reader_meets_is_told_and_makes_the_next_opening_refuse(wh
         Store.open(where.database, where.backups)
 
 
-def test_a_database_is_due_for_a_check_once_a_day_and_the_daily_backup_is_one(where: Paths) -> None:
+def test_a_database_is_due_for_a_check_once_a_day_and_the_daily_backup_is_one(where):
     assert not database.is_check_due(where.database, time.time())  # there is none
     fill(where, "質問")
     assert database.is_check_due(where.database, time.time())
@@ -192,7 +192,7 @@ def test_a_database_is_due_for_a_check_once_a_day_and_the_daily_backup_is_one(wh
 
 
 @pytest.mark.fault("F9")
-def test_a_note_of_damage_goes_when_the_file_is_sound(where: Paths) -> None:
+def test_a_note_of_damage_goes_when_the_file_is_sound(where):
     fill(where, "質問")
     note = where.database.with_suffix(database.CHECKED_SUFFIX)
     note.write_bytes(b"damaged\n")
@@ -201,7 +201,7 @@ def test_a_note_of_damage_goes_when_the_file_is_sound(where: Paths) -> None:
 
 
 @pytest.mark.fault("F9")
-def test_no_backup_at_all_gives_an_empty_database_and_keeps_the_damaged_one(where: Paths) -> None:
+def test_no_backup_at_all_gives_an_empty_database_and_keeps_the_damaged_one(where):
     where.database.write_bytes(b"not a database " * 1000)
     with pytest.raises(AppError, match="database_damaged"):
         Store.open(where.database, where.backups)
@@ -219,7 +219,7 @@ def _aged(path: Path, seconds: float) -> Path:
     return path
 
 
-def test_one_backup_a_day_and_those_of_seven_days_are_kept(where: Paths) -> None:
+def test_one_backup_a_day_and_those_of_seven_days_are_kept(where):
     Store.open(where.database, where.backups).close()
     made = []
     for day in range(9, -1, -1):
@@ -232,7 +232,7 @@ def test_one_backup_a_day_and_those_of_seven_days_are_kept(where: Paths) -> None
     assert set(where.backups.iterdir()) == set(made[-8:])  # the oldest of them has its seven days today
 
 
-def test_old_backups_of_every_kind_go_but_nothing_that_is_damaged_and_never_the_newest_three(where: Paths) -> None:
+def test_old_backups_of_every_kind_go_but_nothing_that_is_damaged_and_never_the_newest_three(where):
     Store.open(where.database, where.backups).close()
     names = ("kotae-20200101.sqlite", "kotae-before-v4-1600000000.sqlite", "kotae-20200102.tmp", "kotae-x.tmp-journal")
     for name in names:
@@ -267,14 +267,14 @@ def test_old_backups_of_every_kind_go_but_nothing_that_is_damaged_and_never_the_
 
 
 @pytest.mark.fault("F9")
-def test_a_damaged_database_takes_the_place_of_no_backup(where: Paths) -> None:
+def test_a_damaged_database_takes_the_place_of_no_backup(where):
     kept = _aged(fill_and_damage(where, NOW - 30 * DAY_S), 30 * DAY_S)
     with pytest.raises(AppError, match="database_damaged"):
         database.make_daily_backup(where.database, where.backups, NOW)
     assert list(where.backups.iterdir()) == [kept]
 
 
-def test_a_backup_makes_its_folder_again_and_says_where_it_cannot(where: Paths) -> None:
+def test_a_backup_makes_its_folder_again_and_says_where_it_cannot(where):
     Store.open(where.database, where.backups).close()
     where.backups.rmdir()
     assert database.make_daily_backup(where.database, where.backups, NOW) is not None
@@ -294,7 +294,7 @@ def test_a_backup_makes_its_folder_again_and_says_where_it_cannot(where: Paths) 
 
 
 @pytest.mark.fault("F3")
-def test_what_a_killed_copy_left_does_not_disturb_the_next(where: Paths) -> None:
+def test_what_a_killed_copy_left_does_not_disturb_the_next(where):
     fill(where, "残る")
     target = where.backups / "kotae-20270115.sqlite"
     target.with_suffix(".tmp").write_bytes(where.database.read_bytes()[:5000])
@@ -305,7 +305,7 @@ def test_what_a_killed_copy_left_does_not_disturb_the_next(where: Paths) -> None
 
 @pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
 @pytest.mark.fault("F9")
-def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where: Paths, version: int) -> None:
+def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where, version):
     db = sqlite3.connect(where.database)
     MIGRATIONS[0](db)
     db.execute("INSERT INTO conversation(id, title, created_at, updated_at) VALUES (7, '古い', 1, 2)")
@@ -340,7 +340,7 @@ def test_a_database_of_any_version_is_brought_up_with_all_that_is_in_it(where: P
 
 
 @pytest.mark.fault("F9")
-def test_a_migration_without_a_backup_does_not_begin(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_without_a_backup_does_not_begin(where, monkeypatch):
     Store.open(where.database, where.backups).close()
     monkeypatch.setattr(database, "MIGRATIONS", (*MIGRATIONS, lambda db: db.execute("DELETE FROM conversation")))
     where.backups.rmdir()
@@ -352,7 +352,7 @@ def test_a_migration_without_a_backup_does_not_begin(where: Paths, monkeypatch: 
     db.close()
 
 
-def test_a_model_is_replaced_by_its_path_and_keeps_its_speeds(store: Store, tmp_path: Path) -> None:
+def test_a_model_is_replaced_by_its_path_and_keeps_its_speeds(store, tmp_path):
     model = LocalModel(
         "a", "A", str(tmp_path / "a.gguf"), 1, "llama", "Q4_K_M", 4096, 1.0, speeds={"plain": {"prompt": 1}}
     )
@@ -364,7 +364,7 @@ def test_a_model_is_replaced_by_its_path_and_keeps_its_speeds(store: Store, tmp_
 
 
 @pytest.mark.parametrize("name", ["a%41b", "a#b", "a?b", "日本語　😀"])
-def test_backups_are_found_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
+def test_backups_are_found_whatever_the_folder_is_called(tmp_path, name):
     where = paths.locate(str(tmp_path / name))
     fill(where, "残る")
     assert database.make_daily_backup(where.database, where.backups, 1_800_000_000) is not None
@@ -376,7 +376,7 @@ def test_backups_are_found_whatever_the_folder_is_called(tmp_path: Path, name: s
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
 @pytest.mark.fault("F2")
-def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], check=False).returncode:
@@ -410,7 +410,7 @@ def test_a_restore_that_fails_leaves_the_damaged_file_in_its_place(where, monkey
 
 
 @pytest.mark.fault("F9")
-def test_two_starts_at_once_migrate_once(where: Paths) -> None:
+def test_two_starts_at_once_migrate_once(where):
     def start() -> None:
         Store.open(where.database, where.backups).close()
 
@@ -422,7 +422,7 @@ def test_two_starts_at_once_migrate_once(where: Paths) -> None:
     db.close()
 
 
-def test_emptying_the_log_waits_for_no_reader(where: Paths) -> None:
+def test_emptying_the_log_waits_for_no_reader(where):
     store = Store.open(where.database, where.backups)
     store.add_question("一")
     reader = sqlite3.connect(where.database)
@@ -440,7 +440,7 @@ def test_emptying_the_log_waits_for_no_reader(where: Paths) -> None:
     store.close()
 
 
-def test_what_an_edit_had_set_aside_is_the_draft_when_the_edit_is_asked(store: Store) -> None:
+def test_what_an_edit_had_set_aside_is_the_draft_when_the_edit_is_asked(store):
     question = store.add_question("一")
     shelf = ConversationOrganizer(store.database)
     shelf.keep_draft(question.conversation_id, UnsentDraft("壱", question.id, "書きかけ"))
@@ -448,7 +448,7 @@ def test_what_an_edit_had_set_aside_is_the_draft_when_the_edit_is_asked(store: S
     assert shelf.draft(question.conversation_id) == UnsentDraft("書きかけ")
 
 
-def test_the_list_is_read_again_without_converting_the_rows_that_did_not_change(store: Store) -> None:
+def test_the_list_is_read_again_without_converting_the_rows_that_did_not_change(store):
     ids = [store.add_question(f"質問 {number}").conversation_id for number in range(20)]
     before = {one.id: one for one in store.conversations()}
     ConversationOrganizer(store.database).rename(ids[3], "別の題名")
@@ -457,7 +457,7 @@ def test_the_list_is_read_again_without_converting_the_rows_that_did_not_change(
     assert after[ids[3]].title == "別の題名"
 
 
-def test_what_a_conversation_asks_counts_in_the_bin_but_not_while_it_is_being_erased(store: Store) -> None:
+def test_what_a_conversation_asks_counts_in_the_bin_but_not_while_it_is_being_erased(store):
     kept, gone = (store.add_question(text).conversation_id for text in ("残る", "消える"))
     store.set_scope(kept, [CollectionRef(0, "A"), CollectionRef(0, "B")])
     store.set_scope(gone, [CollectionRef(0, "B"), CollectionRef(0, "C")])

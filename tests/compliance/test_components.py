@@ -21,7 +21,7 @@ def part(found: tuple[Component, ...], name: str) -> Component:
     return component
 
 
-def test_each_part_has_a_licence_a_kind_and_a_text(found: tuple[Component, ...]) -> None:
+def test_each_part_has_a_licence_a_kind_and_a_text(found):
     for component in found:
         assert component.licence != components.UNKNOWN, component.name
         assert component.kind in components.KINDS
@@ -29,21 +29,19 @@ def test_each_part_has_a_licence_a_kind_and_a_text(found: tuple[Component, ...])
         assert component.homepage.startswith(("http://", "https://")), component.name
 
 
-def test_no_part_is_listed_twice_and_they_are_in_order(found: tuple[Component, ...]) -> None:
+def test_no_part_is_listed_twice_and_they_are_in_order(found):
     names = [components.comparable_name(component.name) for component in found]
     assert len(set(names)) == len(names)
     assert found == components.sort_components(found)
 
 
-def test_what_kotae_requires_is_listed_with_what_that_requires_and_nothing_of_the_developers(
-    found: tuple[Component, ...],
-) -> None:
+def test_what_kotae_requires_is_listed_with_what_that_requires_and_nothing_of_the_developers(found):
     names = {components.comparable_name(component.name) for component in found}
     assert {"pyside6-essentials", "numpy", "markupsafe", "h11"} <= names
     assert not {"pytest", "ruff", "mypy", "kotae", "pyinstaller"} & names
 
 
-def test_versions_are_those_that_are_installed(found: tuple[Component, ...]) -> None:
+def test_versions_are_those_that_are_installed(found):
     assert part(found, "numpy").version == metadata.version("numpy")
     assert part(found, "Qt").version == metadata.version("PySide6-Essentials")
     assert part(found, "ggml").version.count(".") == 2
@@ -51,7 +49,7 @@ def test_versions_are_those_that_are_installed(found: tuple[Component, ...]) -> 
     assert part(found, "PDFium").version.isdigit()
 
 
-def test_qt_is_under_the_lgpl_and_says_how_it_is_exchanged(found: tuple[Component, ...]) -> None:
+def test_qt_is_under_the_lgpl_and_says_how_it_is_exchanged(found):
     for name in ("Qt", "PySide6_Essentials", "shiboken6"):
         qt = part(found, name)
         assert qt.licence == "LGPL-3.0-only"
@@ -65,7 +63,7 @@ def test_qt_is_under_the_lgpl_and_says_how_it_is_exchanged(found: tuple[Componen
             assert said in qt.notice
 
 
-def test_the_adapter_carries_the_terms_of_gemma_and_says_that_it_is_modified(found: tuple[Component, ...]) -> None:
+def test_the_adapter_carries_the_terms_of_gemma_and_says_that_it_is_modified(found):
     adapter = part(found, "Kotae adapter for Gemma 3 270M")
     assert "modified form" in adapter.notice
     assert (
@@ -77,7 +75,7 @@ def test_the_adapter_carries_the_terms_of_gemma_and_says_that_it_is_modified(fou
     assert adapter.sha256 is not None
 
 
-def test_font_and_icons_come_with_their_texts(found: tuple[Component, ...]) -> None:
+def test_font_and_icons_come_with_their_texts(found):
     assert "SIL OPEN FONT LICENSE" in part(found, "BIZ UDPGothic").notice.upper()
     assert "Cole Bemis" in part(found, "Lucide").notice
     marks = {file.read_text("utf-8").split("\n", 1)[0] for file in (resources() / "icons").glob("*.svg")}
@@ -85,7 +83,7 @@ def test_font_and_icons_come_with_their_texts(found: tuple[Component, ...]) -> N
     assert versions == {part(found, "Lucide").version}
 
 
-def test_every_text_of_the_table_is_there() -> None:
+def test_every_text_of_the_table_is_there():
     table = components.read_table()
     entries = [*table["component"], *table["distribution"].values()]
     named = {file for entry in entries for file in entry.get("texts", ())}
@@ -94,11 +92,11 @@ def test_every_text_of_the_table_is_there() -> None:
     assert kept <= named
 
 
-def test_what_a_bundle_carries_is_read_back_as_it_was(found: tuple[Component, ...]) -> None:
+def test_what_a_bundle_carries_is_read_back_as_it_was(found):
     assert components.from_json(components.to_json(found)) == found
 
 
-def test_a_bundle_reads_its_list_and_gathers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_reads_its_list_and_gathers_nothing(tmp_path, monkeypatch):
     only = (Component("一つ", "1", "MIT", "native", "https://example.invalid/", "", "text"),)
     (tmp_path / "components.json").write_text(components.to_json(only), "utf-8")
     monkeypatch.setattr(components, "folder", lambda: tmp_path)
@@ -106,7 +104,7 @@ def test_a_bundle_reads_its_list_and_gathers_nothing(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["pyside6-essentials", "PySide6_Essentials", "PYSIDE6.ESSENTIALS"])
-def test_a_name_is_found_in_each_of_its_spellings(found: tuple[Component, ...], name: str) -> None:
+def test_a_name_is_found_in_each_of_its_spellings(found, name):
     assert part(found, name).name == "PySide6_Essentials"
 
 
@@ -140,17 +138,17 @@ class TestInstalled:
             ("License: see the file", components.UNKNOWN),
         ],
     )
-    def test_a_licence_is_read_from_what_the_metadata_says(self, make, line: str, licence: str) -> None:  # type: ignore[no-untyped-def]
+    def test_a_licence_is_read_from_what_the_metadata_says(self, make, line, licence):  # type: ignore[no-untyped-def]
         assert components.licence_of(make(line)) == licence
 
-    def test_the_text_that_came_with_it_is_kept_with_its_copyright(self, make) -> None:  # type: ignore[no-untyped-def]
+    def test_the_text_that_came_with_it_is_kept_with_its_copyright(self, make):  # type: ignore[no-untyped-def]
         text = "MIT License\n\nCopyright (c) 2026 <copyright holders>\nCopyright (c) 2024 Yamada\n\nPermission …"
         component = components.distribution_component(make("License: MIT", licence=text), {"distribution": {}})
         assert component is not None
         assert component.notice == text
         assert component.copyright == "Copyright (c) 2024 Yamada"
 
-    def test_without_a_text_of_its_own_it_gets_the_licence_from_the_resources(self, make) -> None:  # type: ignore[no-untyped-def]
+    def test_without_a_text_of_its_own_it_gets_the_licence_from_the_resources(self, make):  # type: ignore[no-untyped-def]
         lines = ("License: Apache-2.0", "Author: Yamada")
         component = components.distribution_component(make(*lines), {"distribution": {}})
         assert component is not None

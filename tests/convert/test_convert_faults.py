@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import pytest
 
-from app.models.training_environment import TrainingEnvironment
 from tests import model_files as models
 from tests.convert.conversion import Conversion, convert, events_of, failure
 from tests.convert.proof import CASES, Case
@@ -75,7 +74,7 @@ def converted(folder, environment, converter, tmp_path_factory) -> Converted:
     return Converted(target, events_of(environment, job, root), None)
 
 
-def test_events_begin_with_the_protocol_and_phases_come_in_order(converted: Converted) -> None:
+def test_events_begin_with_the_protocol_and_phases_come_in_order(converted):
     events = converted.events
     assert isinstance(events[0], Started)
     assert events[0].protocol == 1
@@ -89,20 +88,20 @@ def test_events_begin_with_the_protocol_and_phases_come_in_order(converted: Conv
     assert last.total_bytes == pytest.approx(converted.target.stat().st_size, rel=0.1)
 
 
-def test_no_native_code_opens_a_socket(converted: Converted) -> None:
+def test_no_native_code_opens_a_socket(converted):
     if converted.trace is None:
         pytest.skip("tracing is not installed or not allowed here")
     assert [line for line in converted.trace.splitlines() if "AF_INET" in line] == []
 
 
 @pytest.mark.fault("S5")
-def test_an_architecture_that_llama_cpp_does_not_know_is_named(copy, server, converter, tmp_path) -> None:
+def test_an_architecture_that_llama_cpp_does_not_know_is_named(copy, server, converter, tmp_path):
     edit(copy / "config.json", architectures=["KotaeForCausalLM"])
     failed = failure(server, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
     assert (failed.code, failed.facts) == ("architecture_unknown", {"architecture": "KotaeForCausalLM"})
 
 
-def test_a_way_of_splitting_text_that_llama_cpp_does_not_have_is_refused(copy, server, converter, tmp_path) -> None:
+def test_a_way_of_splitting_text_that_llama_cpp_does_not_have_is_refused(copy, server, converter, tmp_path):
     tokenizer = json.loads((copy / "tokenizer.json").read_text("utf-8"))
     tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\p{N}{1,2}|\s+|[^\s\p{N}]+"
     (copy / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
@@ -112,7 +111,7 @@ def test_a_way_of_splitting_text_that_llama_cpp_does_not_have_is_refused(copy, s
 
 
 @pytest.mark.fault("S5")
-def test_programs_in_a_folder_are_not_run(copy, server, converter, tmp_path) -> None:
+def test_programs_in_a_folder_are_not_run(copy, server, converter, tmp_path):
     (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: pass\n")
     edit(copy / "config.json", auto_map={"AutoConfig": "evil.Config"}, model_type="evil")
     failed = failure(server, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
@@ -121,7 +120,7 @@ def test_programs_in_a_folder_are_not_run(copy, server, converter, tmp_path) -> 
 
 
 @pytest.mark.fault("F4")
-def test_a_broken_tokenizer_shows_the_end_of_the_log(copy, server, converter, tmp_path) -> None:
+def test_a_broken_tokenizer_shows_the_end_of_the_log(copy, server, converter, tmp_path):
     (copy / "tokenizer.json").write_text("{", encoding="utf-8")
     failed = failure(server, HfToGguf(str(copy), str(tmp_path / "a.gguf"), converter), tmp_path)
     assert failed.code == "converter_failed"
@@ -129,7 +128,7 @@ def test_a_broken_tokenizer_shows_the_end_of_the_log(copy, server, converter, tm
 
 
 @pytest.mark.parametrize("lost", ["convert_hf_to_gguf.py", "gguf-py", "conversion"])
-def test_an_incomplete_converter_is_said(lost, folder, server, converter, tmp_path) -> None:
+def test_an_incomplete_converter_is_said(lost, folder, server, converter, tmp_path):
     part = Path(shutil.copytree(converter, tmp_path / "llama.cpp"))
     shutil.rmtree(part / lost) if (part / lost).is_dir() else (part / lost).unlink()
     failed = failure(server, HfToGguf(str(folder), str(tmp_path / "a.gguf"), str(part)), tmp_path)
@@ -137,7 +136,7 @@ def test_an_incomplete_converter_is_said(lost, folder, server, converter, tmp_pa
     assert lost in failed.facts["path"]
 
 
-def test_a_folder_is_never_replaced(server, tmp_path) -> None:
+def test_a_folder_is_never_replaced(server, tmp_path):
     source, target = models.tiny_llama(tmp_path / "a.gguf"), tmp_path / "folder"
     target.mkdir()
     assert failure(server, GgufToHf(str(source), str(target)), tmp_path).code == "target_exists"
@@ -145,7 +144,7 @@ def test_a_folder_is_never_replaced(server, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"version": 1, "kind": "train"}'])
-def test_a_job_that_is_none_is_not_begun(text, environment, tmp_path) -> None:
+def test_a_job_that_is_none_is_not_begun(text, environment, tmp_path):
     (tmp_path / "job.json").write_text(text, encoding="utf-8")
     argv = environment.command("trainer.convert", str(tmp_path / "job.json"))
     run = subprocess.run(argv, capture_output=True, encoding="utf-8", check=False)
@@ -177,9 +176,7 @@ raise RuntimeError("over")
 
 
 @pytest.mark.fault("S5")
-def test_a_script_reaches_neither_the_network_nor_the_program_nor_the_events(
-    folder, environment, converter, tmp_path
-) -> None:
+def test_a_script_reaches_neither_the_network_nor_the_program_nor_the_events(folder, environment, converter, tmp_path):
     own = Path(shutil.copytree(converter, tmp_path / "llama.cpp"))
     (own / "convert_hf_to_gguf.py").write_text(SCRIPT, encoding="utf-8")
     failed = failure(environment, HfToGguf(str(folder), str(tmp_path / "a.gguf"), str(own)), tmp_path)
@@ -193,7 +190,7 @@ def test_a_script_reaches_neither_the_network_nor_the_program_nor_the_events(
 
 
 @pytest.mark.fault("F4")
-def test_without_its_parent_it_deletes_what_it_began(long_merge: Merge, environment, tmp_path) -> None:
+def test_without_its_parent_it_deletes_what_it_began(long_merge, environment, tmp_path):
     with Conversion(environment, long_merge, tmp_path) as conversion:
         while not isinstance(conversion.read(), Progress):
             pass
@@ -204,7 +201,7 @@ def test_without_its_parent_it_deletes_what_it_began(long_merge: Merge, environm
 
 
 @pytest.mark.fault("F4")
-def test_what_a_killed_process_left_goes_with_the_next(long_merge: Merge, environment, tmp_path) -> None:
+def test_what_a_killed_process_left_goes_with_the_next(long_merge, environment, tmp_path):
     with Conversion(environment, long_merge, tmp_path) as conversion:
         while not isinstance(conversion.read(), Progress):
             pass
@@ -215,9 +212,7 @@ def test_what_a_killed_process_left_goes_with_the_next(long_merge: Merge, enviro
 
 
 @pytest.mark.fault("F2")
-def test_a_disk_without_room_is_refused_before_anything_is_written(
-    long_merge: Merge, environment: TrainingEnvironment, converter: str, tmp_path: Path
-) -> None:
+def test_a_disk_without_room_is_refused_before_anything_is_written(long_merge, environment, converter, tmp_path):
     with small_drive(tmp_path / "disk", "size=48m") as disk:
         job = Merge(long_merge.base, long_merge.adapter, str(disk / "merged.gguf"), converter)
         failed = failure(environment, job, tmp_path)
@@ -228,7 +223,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
 @pytest.mark.fault("F2")
-def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path) -> None:
+def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path):
     with (
         pytest.raises(JobError, match="disk_full") as caught,
         as_job_errors(tmp_path / "a.gguf", LogTail()),
@@ -250,14 +245,14 @@ def test_a_disk_that_fills_up_is_said_to_be_full(tmp_path) -> None:
     ],
 )
 @pytest.mark.fault("F4")
-def test_every_end_has_a_code(error, code, tmp_path) -> None:
+def test_every_end_has_a_code(error, code, tmp_path):
     with pytest.raises(JobError) as caught, as_job_errors(tmp_path / "a.gguf", LogTail()):
         raise error
     assert caught.value.code == code
     assert code != "training_environment_broken" or caught.value.facts["reason"] == "No module named 'torch'"
 
 
-def test_a_conversion_that_memory_is_too_short_for_says_how_much_it_needs() -> None:
+def test_a_conversion_that_memory_is_too_short_for_says_how_much_it_needs():
     require_memory(1 << 20)
     with pytest.raises(JobError) as caught:
         require_memory(1 << 60)

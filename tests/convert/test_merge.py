@@ -8,7 +8,6 @@ import pytest
 from tests import model_files as models
 from tests.convert import engine_side
 from tests.convert.conversion import convert, failure
-from tests.trainer.training_runs import RunServer
 from trainer.convert.lora_merge import pack_weights
 from trainer.convert_job import Merge
 
@@ -25,16 +24,7 @@ def adapter(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("kind", "type_"), [("", "F32"), ("F16", "F16"), ("BF16", "BF16")])
 @pytest.mark.parametrize("strength", [1.0, 0.5, -1.0])
-def test_the_merge_is_the_formula_rounded_once(
-    kind: str,
-    type_: str,
-    strength: float,
-    base: Path,
-    adapter: Path,
-    server: RunServer,
-    converter: str,
-    tmp_path: Path,
-) -> None:
+def test_the_merge_is_the_formula_rounded_once(kind, type_, strength, base, adapter, server, converter, tmp_path):
     if kind:
         base, plain = tmp_path / f"{kind}.gguf", base
         engine_side.requantize(plain, base, kind)
@@ -63,9 +53,7 @@ def widened(numbers: np.ndarray) -> np.ndarray:
     return numbers.astype(np.float32)
 
 
-def test_no_strength_changes_no_byte(
-    base: Path, adapter: Path, server: RunServer, converter: str, tmp_path: Path
-) -> None:
+def test_no_strength_changes_no_byte(base, adapter, server, converter, tmp_path):
     target = tmp_path / "same.gguf"
     convert(server, Merge(str(base), str(adapter), str(target), converter, 0.0), tmp_path)
     assert target.read_bytes() == base.read_bytes()
@@ -80,14 +68,14 @@ def test_no_strength_changes_no_byte(
         (models.tiny_llama, "adapter_unsupported", "general.type: model"),
     ],
 )
-def test_what_does_not_fit_is_refused(make, code, said, base, server, converter, tmp_path) -> None:
+def test_what_does_not_fit_is_refused(make, code, said, base, server, converter, tmp_path):
     job = Merge(str(base), str(make(tmp_path / "other.gguf")), str(tmp_path / "merged.gguf"), converter)
     failed = failure(server, job, tmp_path)
     assert failed.code == code
     assert said in failed.facts.values()
 
 
-def test_a_quantized_base_is_refused(base, adapter, server, converter, tmp_path) -> None:
+def test_a_quantized_base_is_refused(base, adapter, server, converter, tmp_path):
     quantized = tmp_path / "quantized.gguf"
     engine_side.requantize(base, quantized, "Q8_0")
     failed = failure(server, Merge(str(quantized), str(adapter), str(tmp_path / "merged.gguf"), converter), tmp_path)
@@ -96,13 +84,13 @@ def test_a_quantized_base_is_refused(base, adapter, server, converter, tmp_path)
 
 
 @pytest.mark.parametrize("kept_bytes", [0, 3, 1000])
-def test_a_base_that_is_no_gguf_is_refused(kept_bytes, base, adapter, server, converter, tmp_path) -> None:
+def test_a_base_that_is_no_gguf_is_refused(kept_bytes, base, adapter, server, converter, tmp_path):
     base.write_bytes(base.read_bytes()[:kept_bytes])
     failed = failure(server, Merge(str(base), str(adapter), str(tmp_path / "merged.gguf"), converter), tmp_path)
     assert (failed.code, failed.facts) == ("source_missing", {"path": str(base)})
 
 
-def test_memory_stays_at_a_few_blocks(large_files: tuple[Path, Path], environment, converter, tmp_path) -> None:
+def test_memory_stays_at_a_few_blocks(large_files, environment, converter, tmp_path):
     """243 MB, of which 131 MB are two matrices; Python with numpy alone takes 45 MB."""
     large, adapter = large_files
     finished = convert(environment, Merge(str(large), str(adapter), str(tmp_path / "merged.gguf"), converter), tmp_path)

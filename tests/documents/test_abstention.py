@@ -131,7 +131,7 @@ def test_short_words_and_words_with_kana_are_evidence_as_a_whole(library, questi
         ("堤防の除草の頻度は？", False),
     ],
 )  # fmt: skip
-def test_a_question_refers_back_only_if_it_says_nothing_alone(question: str, is_back: bool) -> None:
+def test_a_question_refers_back_only_if_it_says_nothing_alone(question, is_back):
     assert evidence.refers_back(question) is is_back
 
 

@@ -41,7 +41,7 @@ def test_a_value_that_stands_there_is_not_said_to_be_missing(answer, missing, ma
     assert source_citations.doubt_kind(found, [claim]) == manner
 
 
-def test_the_sentence_for_files_and_the_command_line_says_which() -> None:
+def test_the_sentence_for_files_and_the_command_line_says_which():
     said = [
         source_citations.check_messages(checked_answer(f"発電機室の扉の有効幅は{value} cm以上とします。[1]"))
         for value in (90, 120)
@@ -52,7 +52,7 @@ def test_the_sentence_for_files_and_the_command_line_says_which() -> None:
     ]
 
 
-def test_the_line_says_what_was_compared_and_counts_what_was_not() -> None:
+def test_the_line_says_what_was_compared_and_counts_what_was_not():
     right = checked_answer("発電機室の扉の有効幅は70 cm以上とします。[1]")
     assert source_citations.check_messages(right) == [
         "1 文の語と数値を原文と照合しました。違いは見つかりませんでした。"

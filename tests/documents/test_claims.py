@@ -257,13 +257,13 @@ def calls(answer: str) -> int:
 
 
 @pytest.mark.parametrize("part", ["1か月", "0.5m以上、", "5m。", "擁壁の高さは5m以下", "3点です。\n- 5m\n", "| 5m |\n"])
-def test_what_is_compared_grows_with_the_length_of_an_answer_and_not_with_its_square(part: str) -> None:
+def test_what_is_compared_grows_with_the_length_of_an_answer_and_not_with_its_square(part):
     few, many = (calls(part * (characters // len(part))) for characters in (1000, 2000))
     assert many < 2.7 * few
 
 
 @pytest.mark.parametrize("part", ["「", "1.", "[1]", "|", "（", "*", "あ、", "&#51;", "一", "前後", "\\", "（1", "[ "])
-def test_no_sign_repeated_costs_more_than_its_length(part: str) -> None:
+def test_no_sign_repeated_costs_more_than_its_length(part):
     spent = []
     for characters in (500, 4000):
         started = time.process_time()
@@ -287,7 +287,7 @@ def test_a_table_with_one_label_in_many_rows_costs_no_more_than_its_length():
     assert spent[1] < 24 * spent[0]  # 8 times the length
 
 
-def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked(kasensabo: Path):
+def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked(kasensabo):
     asked = [json.loads(line) for line in (kasensabo / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()]
     marked = []
     for one in asked:

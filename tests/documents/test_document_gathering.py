@@ -66,7 +66,7 @@ def read_folder(gathering: Gathering, folder: Path) -> Gathering:
     return gathering
 
 
-def test_a_folder_gives_its_documents_and_counts_what_it_leaves_out(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_gives_its_documents_and_counts_what_it_leaves_out(folder, tmp_path):
     outside = tmp_path / "よそ.pdf"
     outside.touch()
     for name in (".隠し.pdf", "~$a.docx", "写真.gif", "下/.git"):
@@ -81,7 +81,7 @@ def test_a_folder_gives_its_documents_and_counts_what_it_leaves_out(folder: Path
     assert found.missing == []
 
 
-def test_a_named_file_is_taken_whatever_its_suffix_is(tmp_path: Path) -> None:
+def test_a_named_file_is_taken_whatever_its_suffix_is(tmp_path):
     odd = tmp_path / "議事録.議事録"
     odd.touch()
     os.mkfifo(tmp_path / "pipe.txt")
@@ -91,7 +91,7 @@ def test_a_named_file_is_taken_whatever_its_suffix_is(tmp_path: Path) -> None:
     assert found.missing == [tmp_path / "ない.pdf", Path("a\0b.pdf")]
 
 
-def test_a_name_that_is_no_text_is_left_out(folder: Path) -> None:
+def test_a_name_that_is_no_text_is_left_out(folder):
     with open(os.fsencode(folder) + b"/\xff.pdf", "wb"):  # noqa: PTH123  Path takes no bytes
         pass
     found = scan_sources([folder])
@@ -99,7 +99,7 @@ def test_a_name_that_is_no_text_is_left_out(folder: Path) -> None:
     assert found.skipped["name"] == 1
 
 
-def test_a_named_file_whose_name_is_no_text_is_left_out_too(gathering: Gathering, folder: Path) -> None:
+def test_a_named_file_whose_name_is_no_text_is_left_out_too(gathering, folder):
     path = Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe.txt"))
     try:
         path.touch()
@@ -110,7 +110,7 @@ def test_a_named_file_whose_name_is_no_text_is_left_out_too(gathering: Gathering
     assert gathering.library.sources(gathering.id) == []
 
 
-def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path: Path) -> None:
+def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path):
     deepest = tmp_path / "深い"
     deepest.mkdir()
     here = os.open(deepest, os.O_RDONLY)
@@ -127,7 +127,7 @@ def test_folders_nested_deeper_than_pythons_stack_are_walked(tmp_path: Path) -> 
     assert [path.name for path in found.files] == ["z.pdf"]
 
 
-def test_the_search_can_be_ended_amid_it(folder: Path) -> None:
+def test_the_search_can_be_ended_amid_it(folder):
     def end(_count: int) -> None:
         raise KeyboardInterrupt
 
@@ -135,7 +135,7 @@ def test_the_search_can_be_ended_amid_it(folder: Path) -> None:
         scan_sources([folder], end)
 
 
-def test_files_are_added_once(gathering: Gathering, folder: Path) -> None:
+def test_files_are_added_once(gathering, folder):
     first = gathering.add(folder, folder / "a.pdf")
     again = gathering.add(folder / "a.pdf")
     assert (len(first.new), first.known_files, again.new, again.known_files) == (3, 0, [], 1)
@@ -167,7 +167,7 @@ def test_what_was_named_by_itself_inside_a_known_folder_stays_though_the_folder_
     }
 
 
-def test_new_changed_and_vanished_files_are_told_apart(read_folder: Gathering, folder: Path) -> None:
+def test_new_changed_and_vanished_files_are_told_apart(read_folder, folder):
     read_folder.assert_unchanged()
     (folder / "new.txt").touch()
     (folder / "a.pdf").write_text("longer than before", encoding="utf-8")
@@ -177,7 +177,7 @@ def test_new_changed_and_vanished_files_are_told_apart(read_folder: Gathering, f
     assert [document.name for document in read_folder.library.waiting()] == ["a.pdf", "new.txt"]
 
 
-def test_of_a_folder_that_is_not_there_nothing_leaves(gathering: Gathering, folder: Path, tmp_path: Path) -> None:
+def test_of_a_folder_that_is_not_there_nothing_leaves(gathering, folder, tmp_path):
     alone = tmp_path / "単独.txt"
     alone.touch()
     gathering.add(folder, alone)
@@ -208,7 +208,7 @@ def test_of_a_subfolder_that_cannot_be_looked_into_nothing_leaves(gathering, fol
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
-def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(gathering: Gathering) -> None:
+def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(gathering):
     """Its names can be listed, but not what they are."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -226,7 +226,7 @@ def test_of_a_folder_whose_entries_cannot_be_looked_at_nothing_leaves(gathering:
     assert (found.new, found.removed_ids, found.missing) == ([], [], [folder / "下" / "a.pdf"])
 
 
-def test_what_cannot_be_looked_into_and_was_never_read_is_not_missing(gathering: Gathering, folder: Path) -> None:
+def test_what_cannot_be_looked_into_and_was_never_read_is_not_missing(gathering, folder):
     (folder / "輪").symlink_to(folder / "輪")
     gathering.add(folder)
     gathering.read()
@@ -234,14 +234,14 @@ def test_what_cannot_be_looked_into_and_was_never_read_is_not_missing(gathering:
     gathering.assert_unchanged()
 
 
-def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(read_folder: Gathering, folder: Path) -> None:
+def test_an_empty_folder_is_a_drive_that_is_not_plugged_in(read_folder, folder):
     for path in sorted(folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     done = read_folder.refresh()
     assert (done.removed_ids, done.missing) == ([], [folder])
 
 
-def test_an_empty_subfolder_may_be_a_drive_too_if_anything_was_read_there(read_folder: Gathering, folder: Path) -> None:
+def test_an_empty_subfolder_may_be_a_drive_too_if_anything_was_read_there(read_folder, folder):
     (folder / "空").mkdir()
     (folder / "a.pdf").unlink()
     (folder / "下" / "さらに下" / "c.md").unlink()
@@ -253,7 +253,7 @@ def test_an_empty_subfolder_may_be_a_drive_too_if_anything_was_read_there(read_f
     assert (len(later.removed_ids), later.missing) == (2, [])  # the reading child has not removed the first yet
 
 
-def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(gathering: Gathering, folder: Path) -> None:
+def test_what_the_user_took_out_of_a_folder_does_not_come_back_by_itself(gathering, folder):
     added = gathering.add(folder)
     gathering.read()
     gathering.library.exclude(added.new[:1])
@@ -274,7 +274,7 @@ def test_a_document_whose_new_file_failed_is_tried_once_and_again_when_it_is_the
     assert gathering.refresh().changed == 1
 
 
-def test_a_file_that_was_not_there_when_it_was_to_be_read_is_tried_again(gathering: Gathering, folder: Path) -> None:
+def test_a_file_that_was_not_there_when_it_was_to_be_read_is_tried_again(gathering, folder):
     added = gathering.add(folder / "a.pdf")
     gathering.read()
     gathering.library.read_again(added.new)
@@ -282,7 +282,7 @@ def test_a_file_that_was_not_there_when_it_was_to_be_read_is_tried_again(gatheri
     assert gathering.refresh().changed == 1
 
 
-def test_what_was_to_be_read_again_and_is_cancelled_is_no_change(gathering: Gathering, folder: Path) -> None:
+def test_what_was_to_be_read_again_and_is_cancelled_is_no_change(gathering, folder):
     added = gathering.add(folder / "a.pdf")
     gathering.read()
     gathering.library.read_again(added.new)
@@ -290,7 +290,7 @@ def test_what_was_to_be_read_again_and_is_cancelled_is_no_change(gathering: Gath
     gathering.assert_unchanged()
 
 
-def test_what_leaves_the_queue_is_as_it_was_before(gathering: Gathering, folder: Path) -> None:
+def test_what_leaves_the_queue_is_as_it_was_before(gathering, folder):
     gathering.add(folder / "a.pdf")
     gathering.read(ReadingReport(pages=2, pages_without_text=(2,)))
     known = gathering.library.documents(gathering.id)[0].id
@@ -326,7 +326,7 @@ def test_what_another_process_takes_out_amid_reading_is_not_written_any_more(gat
     assert gathering.library.sections(waiting[0].id) == []
 
 
-def test_the_look_for_interrupted_removals_finds_only_those(gathering: Gathering, folder: Path) -> None:
+def test_the_look_for_interrupted_removals_finds_only_those(gathering, folder):
     added = gathering.add(folder)
     assert gathering.library.documents_to_remove() == []
     gathering.library.exclude(added.new[:1])
@@ -336,7 +336,7 @@ def test_the_look_for_interrupted_removals_finds_only_those(gathering: Gathering
     assert gathering.refresh().new == 0
 
 
-def test_who_leaves_amid_reading_puts_back_only_what_is_not_read_yet(gathering: Gathering, folder: Path) -> None:
+def test_who_leaves_amid_reading_puts_back_only_what_is_not_read_yet(gathering, folder):
     gathering.add(folder)
     first, second = (document.id for document in gathering.library.waiting()[:2])
     gathering.library._db.write("UPDATE document SET state = 'reading', attempts = 3 WHERE id IN (?, ?)", first, second)

@@ -63,12 +63,12 @@ def test_how_much_is_asked_finds_no_text_that_says_somewhat():
         ("Q-ADCPによる観測を行う。", "adcp"),
     ],
 )
-def test_what_means_the_same_is_found_first(library: Library, text: str, query: str) -> None:
+def test_what_means_the_same_is_found_first(library, text, query):
     collection = put(library, Section(("第1章 総則",), text))
     assert text in first(library, query, collection)
 
 
-def test_words_of_the_heading_count(library: Library) -> None:
+def test_words_of_the_heading_count(library):
     collection = put(
         library,
         Section(("第3章 床止め", "3.2 材質"), "設計基準強度は24 N/mm²とする。"),
@@ -78,7 +78,7 @@ def test_words_of_the_heading_count(library: Library) -> None:
     assert "24 N/mm²" in first(library, "床止めの設計基準強度", collection)
 
 
-def test_a_long_section_with_all_the_words_comes_before_a_short_one_that_repeats_a_word(library: Library) -> None:
+def test_a_long_section_with_all_the_words_comes_before_a_short_one_that_repeats_a_word(library):
     around = "この節は、事務所の運営に関する事項を定める。" * 4
     collection = put(
         library,
@@ -88,7 +88,7 @@ def test_a_long_section_with_all_the_words_comes_before_a_short_one_that_repeats
     assert "水門" in first(library, "塗装、潤滑", collection)
 
 
-def test_only_the_collections_that_are_asked_are_searched(library: Library) -> None:
+def test_only_the_collections_that_are_asked_are_searched(library):
     one = put(library, Section(("章",), "橋脚の根入れは2 mとする。"), collection="一")
     two = put(library, Section(("章",), "橋脚の根入れは3 mとする。"), collection="二")
     assert {passage.collection for passage in passage_search.search(library, "橋脚", [one])} == {"一"}
@@ -97,23 +97,23 @@ def test_only_the_collections_that_are_asked_are_searched(library: Library) -> N
 
 
 @pytest.mark.parametrize("query", ["", "   ", "。、！", '"', "OR", "NEAR(", "橋* AND", "a:b", "\0", "🌉", "{}[]^"])
-def test_whatever_is_typed_is_no_error(library: Library, query: str) -> None:
+def test_whatever_is_typed_is_no_error(library, query):
     collection = put(library, Section(("章",), "橋脚の根入れは2 mとする。"))
     assert all(passage.score >= 0 for passage in passage_search.search(library, query, [collection]))
 
 
-def test_nothing_is_found_in_an_empty_collection(library: Library) -> None:
+def test_nothing_is_found_in_an_empty_collection(library):
     assert passage_search.search(library, "橋脚", [library.add_collection("空")]) == []
 
 
-def test_what_a_document_repeats_is_returned_once(library: Library) -> None:
+def test_what_a_document_repeats_is_returned_once(library):
     repeated = "本表は適用上の位置付けを示す。必須、標準、推奨、例示に分類する。"
     collection = put(library, *[Section((f"第{number}章 章名{number}",), repeated) for number in range(1, 9)])
     found = [passage.section.text for passage in passage_search.search(library, "適用上の位置付け", [collection])]
     assert sum("適用上" in text for text in found) == 1
 
 
-def test_a_passage_has_what_stands_beside_it_and_says_which_part_is_which(library: Library) -> None:
+def test_a_passage_has_what_stands_beside_it_and_says_which_part_is_which(library):
     collection = put(
         library,
         Section(("第2章 観測", "2.1 雨量"), "雨量は毎正時に観測する。", "標準", page=3, page_last=3),
@@ -131,7 +131,7 @@ def test_a_passage_has_what_stands_beside_it_and_says_which_part_is_which(librar
     assert passage.section.page_last == 5
 
 
-def test_passages_do_not_overlap_nor_grow_beyond_their_length(library: Library) -> None:
+def test_passages_do_not_overlap_nor_grow_beyond_their_length(library):
     sections = [
         Section(("第1章 章", f"1.{at} 節"), f"点検の項目{at}は、" + "目視により確認する。" * 20) for at in range(30)
     ]
@@ -143,7 +143,7 @@ def test_passages_do_not_overlap_nor_grow_beyond_their_length(library: Library) 
     assert [passage.rank for passage in found] == list(range(1, len(found) + 1))
 
 
-def test_the_users_glossary_finds_by_words_of_the_office(library: Library, tmp_path: Path) -> None:
+def test_the_users_glossary_finds_by_words_of_the_office(library, tmp_path):
     collection = put(library, Section(("章",), "可動堰の操作は管理規程による。"))
     glossary = tmp_path / "用語集.csv"
     assert first(library, "ラバダム", collection, glossary) == ""
@@ -155,7 +155,7 @@ def test_the_users_glossary_finds_by_words_of_the_office(library: Library, tmp_p
     assert first(library, "ラバダム", collection, glossary) == ""
 
 
-def test_of_words_for_the_same_only_the_best_counts(library: Library, tmp_path: Path) -> None:
+def test_of_words_for_the_same_only_the_best_counts(library, tmp_path):
     """A long list of other words must not outweigh what was asked."""
     asked, others = "ラバダムの点検を行う。", "可動堰、起伏堰、転倒堰、固定堰の点検を行う。"
     collection = put(library, Section(("第1章",), others), Section(("第2章",), asked))
@@ -170,7 +170,7 @@ def test_a_single_kanji_of_the_list_counts_only_where_it_is_a_word(library, quer
     assert ("植生" in first(library, query, collection)) is is_found
 
 
-def test_every_listed_word_has_others() -> None:
+def test_every_listed_word_has_others():
     listed = tomllib.loads((resources() / terms.SYNONYMS_FILE).read_text("utf-8"))["words"]
     assert len(listed) > 300
     for words, others in listed.items():
@@ -178,7 +178,7 @@ def test_every_listed_word_has_others() -> None:
         assert others.split(), words
 
 
-def test_a_glossary_that_cannot_be_read_is_an_error_in_words(library: Library, tmp_path: Path) -> None:
+def test_a_glossary_that_cannot_be_read_is_an_error_in_words(library, tmp_path):
     collection = put(library, Section(("章",), "橋脚"))
     glossary = tmp_path / "glossary.csv"
     glossary.write_bytes(bytes(range(256)) * 20)
@@ -187,7 +187,7 @@ def test_a_glossary_that_cannot_be_read_is_an_error_in_words(library: Library, t
     assert caught.value.code == "glossary_unreadable"
 
 
-def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None:
+def test_what_is_read_anew_or_removed_is_found_no_more(library):
     collection = put(library, Section(("章",), "橋脚の根入れは2 mとする。"))
     (document,) = library.documents(collection)
     library.put(document, [Section(("章",), "護岸の高さは3 mとする。")])
@@ -201,7 +201,7 @@ def test_what_is_read_anew_or_removed_is_found_no_more(library: Library) -> None
         driver.check_index(db)
 
 
-def test_terms_hold_nothing_that_the_tokenizer_would_cut() -> None:
+def test_terms_hold_nothing_that_the_tokenizer_would_cut():
     section = Section(("第1章 N/mm²",), "24 N/mm²、-5 ℃、１：２０、約120㎥/s、R7.3.31、10～20 %、10×10⁻⁶")
     found = terms.extract_section_terms(section)
     assert all(term.isalnum() for term in (*found.heading_terms(), *found.body_terms()))
@@ -214,7 +214,7 @@ def statistics(library: Library) -> dict[str, tuple[tuple[int, ...], dict[str, i
     return {row["name"]: (tuple(row)[2:], dict(map(tuple, library.database.read(terms_of, row["id"])))) for row in rows}
 
 
-def test_a_document_is_counted_in_the_collection_it_has_moved_to(library: Library, tmp_path: Path) -> None:
+def test_a_document_is_counted_in_the_collection_it_has_moved_to(library, tmp_path):
     one = driver.put(library, "橋脚の根入れ", collection="一", name="a.md")
     two = driver.put(library, "橋脚の点検", "護岸の高さ", collection="二", name="b.md")
     (document,) = library.documents(one)
@@ -227,7 +227,7 @@ def test_a_document_is_counted_in_the_collection_it_has_moved_to(library: Librar
     assert statistics(library)["一"] == ((0, 0, 0), {})
 
 
-def test_a_collection_ranks_as_it_does_alone(library: Library) -> None:
+def test_a_collection_ranks_as_it_does_alone(library):
     collection = put(library, Section(("章",), "橋脚の根入れは2 mとする。"), Section(("章",), "橋脚の点検"))
     query = "橋脚の点検と根入れ"
     alone = [(one.section.text, one.score) for one in passage_search.search(library, query, [collection])]
@@ -235,7 +235,7 @@ def test_a_collection_ranks_as_it_does_alone(library: Library) -> None:
     assert [(one.section.text, one.score) for one in passage_search.search(library, query, [collection])] == alone
 
 
-def test_a_library_of_an_earlier_version_is_counted_once_when_it_is_opened(tmp_path: Path) -> None:
+def test_a_library_of_an_earlier_version_is_counted_once_when_it_is_opened(tmp_path):
     path = tmp_path / "documents.sqlite"
     with closing(Library.open(path)) as library:
         collection = driver.put(library, "橋脚の根入れ", "護岸の高さ", collection="一")
@@ -245,7 +245,7 @@ def test_a_library_of_an_earlier_version_is_counted_once_when_it_is_opened(tmp_p
         assert (statistics(library), passage_search.search(library, "橋脚", [collection])) == expected
 
 
-def test_a_library_whose_index_had_a_copy_of_the_terms_keeps_them(tmp_path: Path) -> None:
+def test_a_library_whose_index_had_a_copy_of_the_terms_keeps_them(tmp_path):
     path = tmp_path / "documents.sqlite"
     text = "令和7年3月31日までに、橋脚D13の々々、ああ、24 N/mm²、6か月以内、date、v2、x、Ａ-1を調べる。"
     with closing(Library.open(path)) as library:
@@ -263,7 +263,7 @@ def test_a_library_whose_index_had_a_copy_of_the_terms_keeps_them(tmp_path: Path
 
 @pytest.mark.parametrize("version", [3, 8])
 @pytest.mark.parametrize("column", ["body_terms", "heading"])
-def test_a_damaged_library_of_an_earlier_version_is_said_to_be_one(tmp_path: Path, version: int, column: str) -> None:
+def test_a_damaged_library_of_an_earlier_version_is_said_to_be_one(tmp_path, version, column):
     path = tmp_path / "documents.sqlite"
     with closing(Library.open(path)) as library:
         driver.put(library, "橋脚の根入れ")
@@ -279,14 +279,14 @@ def test_a_damaged_library_of_an_earlier_version_is_said_to_be_one(tmp_path: Pat
     ("term", "expected"),
     [("橋脚", 2), ("脚", 1), ("橋*", 2), ("33", 2), ("3", 0), ("ああ", 2), ("d", 1), ("date2025", 1), ("か月", 0)],
 )
-def test_a_term_is_counted_as_often_as_the_section_has_it(term: str, expected: int) -> None:
+def test_a_term_is_counted_as_often_as_the_section_has_it(term, expected):
     found = terms.extract_section_terms(Section((), "橋脚の橋脚、33 33、あああ、D13、2025年、6ヶ月"))
     listed = found.body_terms()
     assert CountedTerm.of(term).count(found.body, found.values) == expected
     assert expected == sum(one == term or (term[-1] == "*" and one.startswith(term[:-1])) for one in listed)
 
 
-def test_terms_of_another_text_are_damage() -> None:
+def test_terms_of_another_text_are_damage():
     section = Section((), "橋脚の根入れ")
     stored = terms.extract_section_terms(section).pack("[]", section.text)
     assert SectionTerms.unpack(stored, "[]", section.text) == terms.extract_section_terms(section)

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.records import with_heading
 from app.documents.retrieval import semantic_index
@@ -27,7 +26,7 @@ def described(path: Path, at: float = 1.0) -> LocalModel:
     return dataclasses.replace(local_models.describe(path), added_at=at)
 
 
-def test_an_encoder_is_for_search_and_so_is_whatever_a_card_says_is(tmp_path: Path, tiny_model: Path) -> None:
+def test_an_encoder_is_for_search_and_so_is_whatever_a_card_says_is(tmp_path, tiny_model):
     known = described(tiny_bert(tmp_path / "a.gguf"))
     unknown = described(tiny_bert(tmp_path / "b.gguf", name="nobody's"))
     writer = described(tiny_model)
@@ -55,7 +54,7 @@ def test_a_reranker_is_known_by_its_head_though_it_bears_the_name_of_an_embeddin
     assert None not in refused
 
 
-def test_an_embedding_model_is_never_the_one_that_answers(tmp_path: Path, tiny_model: Path, store: Store) -> None:
+def test_an_embedding_model_is_never_the_one_that_answers(tmp_path, tiny_model, store):
     library = ModelLibrary(store, tmp_path)
     search = library.add(described(tiny_bert(tmp_path / "a.gguf")))
     assert (library.answering(), local_models.answering_model(library.models(), search.id)) == ([], None)
@@ -64,13 +63,13 @@ def test_an_embedding_model_is_never_the_one_that_answers(tmp_path: Path, tiny_m
     assert local_models.answering_model(library.models(), search.id) == writer
 
 
-def test_without_an_embedding_model_there_are_no_vectors(tiny_model: Path, documents: Path) -> None:
+def test_without_an_embedding_model_there_are_no_vectors(tiny_model, documents):
     assert semantic_index.choose_model([], documents) is None
     assert semantic_index.choose_model([described(tiny_model)], documents) is None
     assert not semantic_index.vectors_folder(documents).exists()
 
 
-def test_the_model_that_was_added_last_is_used_with_the_prefixes_of_its_card(tmp_path: Path, documents: Path) -> None:
+def test_the_model_that_was_added_last_is_used_with_the_prefixes_of_its_card(tmp_path, documents):
     older = described(tiny_bert(tmp_path / "a.gguf", name="multilingual-e5-small"), at=1.0)
     newer = described(tiny_bert(tmp_path / "b.gguf", name="ruri-v3-310m"), at=2.0)
     chosen = semantic_index.choose_model([newer, older], documents)
@@ -78,7 +77,7 @@ def test_the_model_that_was_added_last_is_used_with_the_prefixes_of_its_card(tmp
     assert chosen.vectors.dimensions == WIDTH
 
 
-def test_the_model_that_comes_with_kotae_never_takes_the_place_of_ones_own(tmp_path: Path, documents: Path) -> None:
+def test_the_model_that_comes_with_kotae_never_takes_the_place_of_ones_own(tmp_path, documents):
     own = described(tiny_bert(tmp_path / "a.gguf", name="bge-m3"), at=1.0)
     brought = described(tiny_bert(tmp_path / "b.gguf", name="multilingual-e5-small"), at=2.0)
     for models in ([own, brought], [brought, own]):
@@ -88,7 +87,7 @@ def test_the_model_that_comes_with_kotae_never_takes_the_place_of_ones_own(tmp_p
     assert alone.document_prefix == "passage: "
 
 
-def test_sections_of_the_newest_documents_come_first(tmp_path: Path, documents: Path) -> None:
+def test_sections_of_the_newest_documents_come_first(tmp_path, documents):
     library = Library.open(documents)
     put(library, "一", "二", name="古い.md")
     put(library, "三", "四", collection="規程", name="新しい.md")
@@ -97,7 +96,7 @@ def test_sections_of_the_newest_documents_come_first(tmp_path: Path, documents: 
     library.close()
 
 
-def test_vectors_belong_to_the_weights_and_the_prefix_not_to_the_name(tmp_path: Path, documents: Path) -> None:
+def test_vectors_belong_to_the_weights_and_the_prefix_not_to_the_name(tmp_path, documents):
     def path_of(model: LocalModel) -> Path:
         chosen = semantic_index.choose_model([model], documents)
         return chosen.vectors.path
@@ -138,7 +137,7 @@ def test_what_changes_or_leaves_is_missing_and_old_rows_go_in_time(tmp_path, doc
     library.close()
 
 
-def test_vectors_of_other_models_are_removed(tmp_path: Path, documents: Path) -> None:
+def test_vectors_of_other_models_are_removed(tmp_path, documents):
     chosen = semantic_index.choose_model([described(tiny_bert(tmp_path / "a.gguf"))], documents)
     chosen.vectors.add([1], [1], np.eye(WIDTH, dtype=np.float32)[:1])
     other = chosen.vectors.path.with_name("other.vectors")

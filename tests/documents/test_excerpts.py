@@ -502,7 +502,7 @@ def test_signs_of_a_document_do_not_end_the_bold_line():
     assert answer_to("天端幅は", starred) == "**「天端幅は\\*n\\*を2.0とする。」[1]**"
 
 
-def test_the_share_of_terms_does_not_depend_on_their_order() -> None:
+def test_the_share_of_terms_does_not_depend_on_their_order():
     sought = SoughtAnswer("隔地者に対する意思表示の効力はいつ生じますか", [["意思表示"], ["隔地者", "効力"]])
     found = sorted(sought.weights)
     assert len({sought.share(found[at:] + found[:at]) for at in range(len(found))}) == 1

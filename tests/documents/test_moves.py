@@ -17,7 +17,6 @@ from app.documents.collection_updates import move_documents, move_request
 from app.documents.library import Library
 from app.documents.records import shown_name
 from tests.documents.test_document_gathering import Gathering
-from tests.faults.ledger import Tally
 from tests.permits import permit_to_lower
 
 HOSTILE_NAMES = ("'); DROP TABLE document; --", "%s&{name}", "あ" * 100, "../基準", "名\u202eexe.md")
@@ -121,7 +120,7 @@ def test_a_document_that_is_there_already_is_refused_and_nothing_moves(read, oth
     assert read.library.sources(other.id) == [folder / "下" / "b.DOCX"]
 
 
-def test_into_a_collection_that_is_leaving_or_kotaes_own_nothing_moves(read: Gathering, other: Gathering) -> None:
+def test_into_a_collection_that_is_leaving_or_kotaes_own_nothing_moves(read, other):
     library = read.library
     own = library.add_collection("使い方", "public", is_builtin=True)
     library.begin_collection_removal(other.id)
@@ -133,7 +132,7 @@ def test_into_a_collection_that_is_leaving_or_kotaes_own_nothing_moves(read: Gat
     read.assert_unchanged()
 
 
-def test_a_document_that_has_gone_meanwhile_moves_nowhere(read: Gathering, other: Gathering) -> None:
+def test_a_document_that_has_gone_meanwhile_moves_nowhere(read, other):
     ids = [one.id for one in read.library.documents(read.id)][:2]
     read.library.remove_documents(ids[:1])
     move_documents(read.library, ids, other.id)
@@ -142,7 +141,7 @@ def test_a_document_that_has_gone_meanwhile_moves_nowhere(read: Gathering, other
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 @pytest.mark.fault("S10")
-def test_odd_names_move_like_others(library: Library, tmp_path: Path, name: str) -> None:
+def test_odd_names_move_like_others(library, tmp_path, name):
     source, target = Gathering(library, name), Gathering(library, name + "2")
     file = tmp_path / f"{name.replace('/', '_')[:60]}.md"
     file.touch()
@@ -297,7 +296,7 @@ def test_what_the_user_has_declassified_is_as_any_other_file(read, secret, folde
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 @pytest.mark.fault("F3")
-def test_a_move_that_is_killed_has_moved_all_or_nothing(tmp_path: Path, tally: Tally) -> None:
+def test_a_move_that_is_killed_has_moved_all_or_nothing(tmp_path, tally):
     database, files, chance = tmp_path / "documents.sqlite", tmp_path / "資料", random.Random(5)
     files.mkdir()
     for number in range(200):
@@ -331,7 +330,7 @@ def test_a_move_that_is_killed_has_moved_all_or_nothing(tmp_path: Path, tally: T
     assert seen == {0, 200}  # both ends of a move were seen
 
 
-def test_a_pasted_file_stays_while_an_undo_or_a_document_of_another_place_may_need_it(library: Library) -> None:
+def test_a_pasted_file_stays_while_an_undo_or_a_document_of_another_place_may_need_it(library):
     ended, removed, moved = (collection_updates.pasted_path(library.path, "貼り付け.txt") for _ in range(3))
     for path in (ended, removed, moved):
         path.parent.mkdir(parents=True)

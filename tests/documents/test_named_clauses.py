@@ -36,7 +36,7 @@ from tests.documents.driver import put
         ("第3条は？\n次条は？", ["第4条"]),
     ],
 )
-def test_places_are_read_in_every_spelling(question: str, references: list[str]) -> None:
+def test_places_are_read_in_every_spelling(question, references):
     assert [str(one) for one in parse_question(question).references] == references
 
 
@@ -48,7 +48,7 @@ def test_places_are_read_in_every_spelling(question: str, references: list[str])
         "表の見方は", "図で示してください",
     ],
 )  # fmt: skip
-def test_values_dates_and_plain_words_are_no_places(question: str) -> None:
+def test_values_dates_and_plain_words_are_no_places(question):
     assert parse_question(question).references == []
 
 
@@ -65,7 +65,7 @@ def test_values_dates_and_plain_words_are_no_places(question: str) -> None:
         ("10年計画", "None"),
     ],
 )
-def test_headings_have_the_same_numbers(heading: str, shown: str) -> None:
+def test_headings_have_the_same_numbers(heading, shown):
     assert str(clause_number(heading)) == shown
 
 
@@ -73,7 +73,7 @@ def test_headings_have_the_same_numbers(heading: str, shown: str) -> None:
     ("question", "is_completed"),
     [("同条第2項は？", True), ("第5条は？", True), ("港湾管理規則第5条は？", False), ("罰則は？", False)],
 )
-def test_a_question_without_a_document_is_about_that_of_the_question_before(question: str, is_completed: bool) -> None:
+def test_a_question_without_a_document_is_about_that_of_the_question_before(question, is_completed):
     assert completes(question, "道路整備法第3条は？") is is_completed
 
 
@@ -127,7 +127,7 @@ def found(library: Library, question: str, collection: int) -> list[Passage]:
         ("道路整備促進法第5条\n同法第6条は？", "事項6を"),
     ],
 )
-def test_a_named_clause_comes_first_and_is_enough(library: Library, collection: int, question: str, text: str) -> None:
+def test_a_named_clause_comes_first_and_is_enough(library, collection, question, text):
     passages = found(library, question, collection)
     assert text in passages[0].section.text
     assert passages[0].named == "clause"
@@ -149,18 +149,18 @@ def test_no_clause_of_another_document_is_taken_for_one_that_is_not_there(librar
     assert all(not passage.named for passage in found(library, question, collection))
 
 
-def test_several_clauses_come_in_the_order_of_the_question(library: Library, collection: int) -> None:
+def test_several_clauses_come_in_the_order_of_the_question(library, collection):
     passages = found(library, "港湾管理規則第5条と第2条の違い", collection)
     assert ["手続5" in passages[0].section.text, "手続2" in passages[1].section.text, len(passages)] == [True, True, 2]
 
 
-def test_other_words_of_the_question_find_more(library: Library, collection: int) -> None:
+def test_other_words_of_the_question_find_more(library, collection):
     passages = found(library, "港湾管理規則第5条による手続で余裕高はいくらですか", collection)
     assert "手続5" in passages[0].section.text
     assert any("余裕高" in passage.section.text for passage in passages[1:])
 
 
-def test_a_passage_of_a_clause_ends_with_it(library: Library, collection: int) -> None:
+def test_a_passage_of_a_clause_ends_with_it(library, collection):
     assert found(library, "港湾管理規則第5条", collection)[0].section.text == "乙は、手続5を取る。"
 
 
@@ -186,7 +186,7 @@ def test_a_clause_that_does_not_exist_is_told_with_its_neighbours(library, colle
     )
 
 
-def test_a_clause_of_a_document_that_is_not_there_is_left_to_the_words(library: Library, collection: int) -> None:
+def test_a_clause_of_a_document_that_is_not_there_is_left_to_the_words(library, collection):
     passages = found(library, "河川法第3条による余裕高", collection)
     assert not any(passage.named for passage in passages)
     assert "余裕高" in passages[0].section.text
@@ -221,7 +221,7 @@ def definitions(library: Library) -> int:
         ("取引法第2条第3項", "四　業務4\n３　この法律"),
     ],
 )
-def test_an_item_is_found_in_its_own_paragraph(library: Library, definitions: int, question: str, text: str) -> None:
+def test_an_item_is_found_in_its_own_paragraph(library, definitions, question, text):
     assert found(library, question, definitions)[0].section.text.startswith(text)
 
 
@@ -232,7 +232,7 @@ def test_a_question_with_other_words_has_one_section_of_the_named_clause_first(l
     assert passages[1].section.text.startswith("看板の大きさ")
 
 
-def test_a_clause_to_which_a_named_clause_refers_comes_right_after_it(library: Library) -> None:
+def test_a_clause_to_which_a_named_clause_refers_comes_right_after_it(library):
     act = "道路整備法"
     put(
         library,

@@ -4,9 +4,7 @@ import dataclasses
 import json
 import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -54,17 +52,17 @@ def test_a_number_from_uncertain_recognition_is_to_be_checked(answer, recognized
     assert (claim.is_supported, claim.missing) == (not uncertain, uncertain)
 
 
-def test_another_source_that_has_the_number_for_certain_settles_it() -> None:
+def test_another_source_that_has_the_number_for_certain_settles_it():
     assert not checked("設計基準強度は24N/mm²以上とする。[1][2]", UNSURE, UNSURE).is_supported
     assert checked("設計基準強度は24N/mm²以上とする。[1][2]", UNSURE, None).is_supported
     assert checked("設計基準強度は24N/mm²以上とする。[1][2]", UNSURE, SURE).is_supported
 
 
-def test_the_number_of_the_source_in_the_mark_is_no_number_of_the_sentence() -> None:
+def test_the_number_of_the_source_in_the_mark_is_no_number_of_the_sentence():
     assert checked("設計基準強度は24N/mm²以上とする。[1]", (("1", 10), ("24", 99)), text=TEXT + "（1）").is_supported
 
 
-def test_doubts_and_places_name_the_recognition() -> None:
+def test_doubts_and_places_name_the_recognition():
     passage = make_passage(TEXT, "3.2.1 材料", page=4, recognized=UNSURE)
     source = grounding_record.source_of(passage)
     found = claims.check("設計基準強度は24N/mm²以上とする。[1]", [passage])
@@ -80,7 +78,7 @@ def test_doubts_and_places_name_the_recognition() -> None:
     assert source_citations.doubt_kind(grounding, [missing]) == "differing"
 
 
-def test_a_quotation_with_an_uncertain_number_is_to_be_checked_too() -> None:
+def test_a_quotation_with_an_uncertain_number_is_to_be_checked_too():
     source = grounding_record.source_of(make_passage(TEXT, recognized=UNSURE))
     quoted = [Claim(sentence, 0, 1, (1,), is_supported=True) for sentence in TEXT.split("。")[:2]]
     marked = tuple(recognized_numbers.mark_uncertain(claim, [source]) for claim in quoted)
@@ -90,7 +88,7 @@ def test_a_quotation_with_an_uncertain_number_is_to_be_checked_too() -> None:
     assert "24N/mm²" in messages[1]
 
 
-def test_what_is_stored_with_an_answer_keeps_the_certainty() -> None:
+def test_what_is_stored_with_an_answer_keeps_the_certainty():
     source = grounding_record.source_of(make_passage(TEXT, recognized=UNSURE))
     grounding = Grounding(sources=(source, dataclasses.replace(source, recognized=None)))
     stored = json.loads(json.dumps(dataclasses.asdict(grounding)))
@@ -100,7 +98,7 @@ def test_what_is_stored_with_an_answer_keeps_the_certainty() -> None:
     assert grounding_record.passage_of(source, 1).section.recognized == UNSURE
 
 
-def test_a_section_has_the_lowest_certainty_of_its_numbers_on_its_recognized_pages() -> None:
+def test_a_section_has_the_lowest_certainty_of_its_numbers_on_its_recognized_pages():
     blocks = [Block("heading", "3.2.1 材料", 1, page=1), Block("paragraph", "値は24とする。", page=2)]
     blocks += [Block("heading", "3.2.2 値１，０００", 1, page=3), Block("paragraph", "値は24とする。", page=3)]
     pages = {1: {"3.2.1": 99, "24": 50}, 2: {"24": 70, "7": 1}}
@@ -110,14 +108,14 @@ def test_a_section_has_the_lowest_certainty_of_its_numbers_on_its_recognized_pag
     assert [one.recognized for one in found] == [None, (("3.2.2", 97), ("1000", 80), ("24", 90))]
 
 
-def test_joined_sections_keep_the_lowest_certainty() -> None:
+def test_joined_sections_keep_the_lowest_certainty():
     parts = [Section((), "a", recognized=one) for one in (UNSURE, None, (("24", 40), ("7", 99)))]
     joined: Passage = retrieved_passages.join_parts(make_passage("a"), parts)
     assert joined.section.recognized == (("24", 40), ("0.05", 99), ("7", 99))
     assert retrieved_passages.join_parts(make_passage("a"), parts[1:2]).section.recognized is None
 
 
-def test_the_database_keeps_it(library: Library) -> None:
+def test_the_database_keeps_it(library):
     collection = put(library, Section(("材料",), TEXT, recognized=UNSURE), Section(("材料",), "終。"))
     (document,) = library.documents(collection)
     assert [one.recognized for _, one in library.sections(document.id)] == [UNSURE, None]
@@ -125,7 +123,7 @@ def test_the_database_keeps_it(library: Library) -> None:
     assert found.section.recognized == UNSURE
 
 
-def test_a_database_of_an_earlier_version_keeps_its_texts_and_reads_nothing_again(tmp_path: Path) -> None:
+def test_a_database_of_an_earlier_version_keeps_its_texts_and_reads_nothing_again(tmp_path):
     path = tmp_path / "documents.sqlite"
     with closing(Library.open(path)) as library:
         for name, notes in (("scan.pdf", ("recognized",)), ("a.md", ())):
@@ -147,7 +145,7 @@ def test_a_database_of_an_earlier_version_keeps_its_texts_and_reads_nothing_agai
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
-def test_from_the_picture_to_the_mark(install: Callable[[str], None], tmp_path: Path) -> None:
+def test_from_the_picture_to_the_mark(install, tmp_path):
     install(answering(row("強度は24N/mm²とする。", 70) + row("かぶりは0.05mとする。", 97, block=3)))
     Image.new("L", (1240, 1754), 255).save(tmp_path / "図.png")
     with ReadingChild(tmp_path) as child:

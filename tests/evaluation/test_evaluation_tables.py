@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 import math
-from pathlib import Path
 
 import openpyxl
 import pytest
@@ -13,7 +12,7 @@ from app.base import wording
 from app.base.bootstrap import ConfidenceInterval
 from app.base.confidentiality import ExportRequest, permit_export
 from app.base.errors import AppError
-from app.evaluation.judge.paired_statistics import MEASURES
+from app.evaluation.judge.paired_statistics import MEASURES, measure_of
 from app.evaluation.records import Evaluation, JudgeScore, ReportSection, ReportTable, ResultRow, RuleScores
 from app.evaluation.report import answer_table, export, grids, report, tables
 from app.evaluation.report.grids import GridColumn, ShareValue, ValueGrid
@@ -65,13 +64,11 @@ def with_rows(evaluation: Evaluation, *rows: ResultRow) -> Evaluation:
         ("", GridColumn("x"), ""),
     ],
 )
-def test_a_value_is_shown_with_its_digits_and_what_is_not_known_is_a_dash(
-    value: grids.Value, column: GridColumn, text: str
-) -> None:
+def test_a_value_is_shown_with_its_digits_and_what_is_not_known_is_a_dash(value, column, text):
     assert grids.text_of(value, column) == text
 
 
-def test_in_a_spreadsheet_an_interval_and_a_share_are_numbers_of_two_columns() -> None:
+def test_in_a_spreadsheet_an_interval_and_a_share_are_numbers_of_two_columns():
     grid = ValueGrid(
         (GridColumn("名"), GridColumn("区間", 2), GridColumn("件", 0)),
         (("a", ConfidenceInterval(0.5, 0.1234567, 0.9, 8), ShareValue(3, 4)), ("b", None, None)),
@@ -81,7 +78,7 @@ def test_in_a_spreadsheet_an_interval_and_a_share_are_numbers_of_two_columns() -
     assert rows == [["a", 0.1235, 0.9, 3, 4], ["b", None, None, None, None]]
 
 
-def test_grids_of_the_same_rows_become_one_without_what_is_twice() -> None:
+def test_grids_of_the_same_rows_become_one_without_what_is_twice():
     one = ValueGrid((GridColumn("名"), GridColumn("点", 2)), (("a", 1.0), ("b", 2.0)), ("注 1",))
     other = ValueGrid(
         (GridColumn("名"), GridColumn("点", 2), GridColumn("秒", 1)),
@@ -96,7 +93,7 @@ def test_grids_of_the_same_rows_become_one_without_what_is_twice() -> None:
 # ------------------------------------------------------------------- the paper's table
 
 
-def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged: Evaluation) -> None:
+def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged):
     (grid,) = tables.results(judged)
     rows = shown(grid)
     assert [row["構成"] for row in rows] == list(made.SYSTEMS)
@@ -109,9 +106,7 @@ def test_the_papers_table_has_mean_shares_categories_seconds_and_size(judged: Ev
     assert (float(row["秒/問"]) > 7, row["大きさ（GB）"]) == (True, "4.92")
 
 
-def test_without_a_judge_there_are_no_columns_of_one_and_one_that_gave_no_score_is_not_said_to_be_none(
-    by_rules: Evaluation, judged: Evaluation
-) -> None:
+def test_without_a_judge_are_no_columns_of_one_and_one_that_gave_no_score_is_not_said_to_be_none(by_rules, judged):
     grid = tables.paper(by_rules)
     row = shown(grid)[1]
     assert list(row) == ["構成", "モデル", "量子化", "得点（0〜1）", "秒/問", "大きさ（GB）"]
@@ -128,9 +123,7 @@ def test_without_a_judge_there_are_no_columns_of_one_and_one_that_gave_no_score_
     ("judge", "means", "has_score"),
     [(made.JUDGE, "採点の平均（0〜3）", False), (made.UNTRUSTED, "得点（0〜1）", True), (None, "得点（0〜1）", True)],
 )
-def test_the_first_table_shows_what_systems_are_compared_by_also_of_categories(
-    judge: None, means: str, has_score: bool
-) -> None:
+def test_the_first_table_shows_what_systems_are_compared_by_also_of_categories(judge, means, has_score):
     found = made.evaluation(judge, seeds=(1,))
     (first,) = tables.results(found)
     assert ("得点（0〜1）" in [column.name for column in first.columns]) == has_score
@@ -142,7 +135,7 @@ def test_the_first_table_shows_what_systems_are_compared_by_also_of_categories(
     assert tables.category_means(found).rows[1][1] == pytest.approx(sum(known) / len(known))
 
 
-def test_answers_that_nobody_could_judge_count_for_no_mean_and_are_counted(judged: Evaluation) -> None:
+def test_answers_that_nobody_could_judge_count_for_no_mean_and_are_counted(judged):
     row = shown(tables.rule_scores(judged))[0]
     assert row["採点できた回答"] == "38/40"  # two failed
     assert row["エラー"] == "2/40"
@@ -152,9 +145,7 @@ def test_answers_that_nobody_could_judge_count_for_no_mean_and_are_counted(judge
 
 
 @pytest.mark.parametrize(("count", "columns"), [(4, [4 + 10]), (8, [10, 8 + 1]), (20, [10])])
-def test_many_categories_have_a_table_of_their_own_and_very_many_none(
-    count: int, columns: list[int], judged: Evaluation
-) -> None:
+def test_many_categories_have_a_table_of_their_own_and_very_many_none(count, columns, judged):
     asked = tuple(
         dataclasses.replace(one, category=f"分類{number % count}")
         for number, one in enumerate(judged.questions.questions)
@@ -166,14 +157,14 @@ def test_many_categories_have_a_table_of_their_own_and_very_many_none(
 # ------------------------------------------------------------------------- our tables
 
 
-def test_abstaining_is_told_apart_by_whether_it_is_right(judged: Evaluation) -> None:
+def test_abstaining_is_told_apart_by_whether_it_is_right(judged):
     rows = shown(tables.rule_scores(judged))
     abstained = [one.marks.has_abstained for one in judged.systems[1].rows]
     assert rows[1]["資料にない質問に「ない」"] == f"{sum(abstained)}/4"
     assert rows[1]["答えられる質問に「ない」"] == "0/36"
 
 
-def test_what_always_abstains_is_seen_by_the_score_of_the_answerable_questions(by_rules: Evaluation) -> None:
+def test_what_always_abstains_is_seen_by_the_score_of_the_answerable_questions(by_rules):
     asked = by_rules.questions.questions
     rows = [
         ResultRow(one.id, 1, "資料にありません。", "answered", RuleScores(float(not one.is_answerable)))
@@ -189,7 +180,7 @@ def test_what_always_abstains_is_seen_by_the_score_of_the_answerable_questions(b
     assert len(alone.notes) == 1
 
 
-def test_what_was_cut_off_is_told_apart_from_what_is_broken_in_itself(by_rules: Evaluation) -> None:
+def test_what_was_cut_off_is_told_apart_from_what_is_broken_in_itself(by_rules):
     broken = RuleScores(score=0.0, is_broken=True)
     rows = [ResultRow("q1", 1, "長い", "length", broken), ResultRow("q2", 1, "", "answered", broken)]
     rows.append(ResultRow("q3", 1, "答え", "answered", RuleScores(score=1.0)))
@@ -199,7 +190,7 @@ def test_what_was_cut_off_is_told_apart_from_what_is_broken_in_itself(by_rules: 
     assert not any("回答の長さ" in note for note in tables.rule_scores(with_rows(by_rules, *rows[1:])).notes)
 
 
-def test_pairs_that_all_lack_questions_are_told_in_one_sentence(judged: Evaluation) -> None:
+def test_pairs_that_all_lack_questions_are_told_in_one_sentence(judged):
     score = MEASURES["score"]
     (sentence,) = tables.sentences(tables.pairs(made.first_questions(judged, 3), score))
     assert "どの構成にも差があるとは言えません" in sentence
@@ -209,9 +200,7 @@ def test_pairs_that_all_lack_questions_are_told_in_one_sentence(judged: Evaluati
     assert "「元のモデル」" in tables.sentences(tables.pairs(made.first_questions(alone, 3), score))[0]
 
 
-def test_recall_and_mrr_are_those_of_the_gold_ranks_and_only_columns_with_a_value_are_there(
-    by_rules: Evaluation,
-) -> None:
+def test_recall_and_mrr_are_those_of_the_gold_ranks_and_only_columns_with_a_value_are_there(by_rules):
     asked = by_rules.questions.questions
     rows = [
         ResultRow(asked[at].id, 1, "答え", "answered", RuleScores(1.0, gold_rank=rank))
@@ -228,9 +217,7 @@ def test_recall_and_mrr_are_those_of_the_gold_ranks_and_only_columns_with_a_valu
     assert "エラー" not in grids.as_report_table(tables.rule_scores(bare)).head
 
 
-def test_loss_and_divergence_are_of_all_tokens_or_unknown_and_said_to_be_from_the_first_of_the_model(
-    judged: Evaluation,
-) -> None:
+def test_loss_and_divergence_are_of_all_tokens_or_unknown_and_said_to_be_from_the_first_of_the_model(judged):
     assert [row["模範解答の損失（nat/トークン）"] for row in shown(tables.models(judged))] == [
         "2.100",
         "2.100",
@@ -251,7 +238,7 @@ def test_loss_and_divergence_are_of_all_tokens_or_unknown_and_said_to_be_from_th
     assert not any("KL" in note for note in tables.models(judged).notes)
 
 
-def test_differences_are_from_the_first_system_with_both_intervals_and_a_verdict(judged: Evaluation) -> None:
+def test_differences_are_from_the_first_system_with_both_intervals_and_a_verdict(judged):
     found = tables.pairs(judged, MEASURES["score"])
     rows = shown(tables.differences(judged, found))
     assert [row["構成"] for row in rows] == list(made.SYSTEMS[1:])
@@ -264,7 +251,7 @@ def test_differences_are_from_the_first_system_with_both_intervals_and_a_verdict
     assert sum(int(rows[1][name]) for name in ("勝ち（問）", "同じ（問）", "負け（問）")) == made.COUNT
 
 
-def test_what_a_judge_says_that_is_not_trusted_is_said_with_that_doubt() -> None:
+def test_what_a_judge_says_that_is_not_trusted_is_said_with_that_doubt():
     for judge, is_doubted in ((made.UNTRUSTED, True), (made.UNCALIBRATED, True), (made.JUDGE, False)):
         found = made.evaluation(judge, seeds=(1,))
         for name, says_so in (("judge", is_doubted), ("score", False)):
@@ -272,7 +259,7 @@ def test_what_a_judge_says_that_is_not_trusted_is_said_with_that_doubt() -> None
                 assert ("採点モデルの点は信用できると確かめられていません" in pair.sentence) == says_so
 
 
-def test_what_makes_differences_doubtful_stands_in_their_notes(judged: Evaluation) -> None:
+def test_what_makes_differences_doubtful_stands_in_their_notes(judged):
     found = tables.pairs(judged, MEASURES["score"])
     assert any("3 つの差" in note for note in tables.differences(judged, found).notes)
     assert not any("つの差" in note for note in tables.differences(judged, found[:1]).notes)
@@ -297,11 +284,13 @@ def test_what_makes_differences_doubtful_stands_in_their_notes(judged: Evaluatio
         (None, ["score"]),
     ],
 )
-def test_a_judge_that_is_not_trusted_does_not_lead(judge: None, order: list[str]) -> None:
-    assert [measure.name for measure in tables.measures(made.evaluation(judge, seeds=(1,)))] == order
+def test_a_judge_that_is_not_trusted_does_not_lead(judge, order):
+    found = made.evaluation(judge, seeds=(1,))
+    assert [measure.name for measure in tables.measures(found)] == order
+    assert measure_of(found).name == order[0]  # by which advice and verdicts compare
 
 
-def test_each_category_has_its_systems_with_intervals(judged: Evaluation) -> None:
+def test_each_category_has_its_systems_with_intervals(judged):
     rows = shown(tables.categories(judged))
     assert [row["構成"] for row in rows] == [*made.SYSTEMS] * 2
     assert [row["質問数"] for row in rows[::4]] == ["11", "9"]
@@ -310,7 +299,7 @@ def test_each_category_has_its_systems_with_intervals(judged: Evaluation) -> Non
     assert [row["分野"] for row in quiet[:2]] == ["設計編 <b>砂防</b>", ""]
 
 
-def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judged: Evaluation) -> None:
+def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judged):
     rows = shown(answer_table.every_answer(judged))
     assert len(rows) == made.COUNT * 4 * 2
     assert [row["構成"] for row in rows[:8:2]] == list(made.SYSTEMS)
@@ -322,7 +311,7 @@ def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judge
     assert "終わりの 120 字を見ていません" in cut["採点の理由"]
 
 
-def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged: Evaluation) -> None:
+def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged):
     better, worse = answer_table.changes(judged, judged.systems[2], MEASURES["score"])
     gains = [one.second_score - one.first_score for one in better]
     assert gains == sorted(gains, reverse=True)
@@ -331,12 +320,12 @@ def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged: Eva
     assert all(one.first_row.seed == one.second_row.seed for one in (*better, *worse))
 
 
-def test_an_empty_answer_is_zero_without_a_question_to_the_judge() -> None:
+def test_an_empty_answer_is_zero_without_a_question_to_the_judge():
     assert "採点せずに 0 点" in answer_table.reason(JudgeScore(0, trouble="empty"))
     assert answer_table.reason(None) == ""
 
 
-def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evaluation) -> None:
+def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged):
     told = dict(report.evaluation_facts(judged))
     assert told["質問集"] == "河川砂防 現場質問（版 3）"
     assert told["質問数"] == "20 問（うち資料にない質問 2 問）"
@@ -354,7 +343,7 @@ def test_conditions_name_the_set_the_judge_and_files_but_no_folder(judged: Evalu
 # --------------------------------------------------------------------------- export
 
 
-def test_a_workbook_holds_numbers_and_no_formula(judged: Evaluation, tmp_path: Path) -> None:
+def test_a_workbook_holds_numbers_and_no_formula(judged, tmp_path):
     export.save(judged, [], tmp_path / "結果.xlsx", permit=PERMIT)
     book = openpyxl.load_workbook(tmp_path / "結果.xlsx")
     assert book.sheetnames == ["結果", "差", "分野別", "回答", "条件"]
@@ -369,7 +358,7 @@ def test_a_workbook_holds_numbers_and_no_formula(judged: Evaluation, tmp_path: P
     assert {line[0] for line in book["差"].iter_rows(min_row=2, values_only=True)} == {"採点モデルの点", "得点"}
 
 
-def test_differences_of_one_measure_may_know_what_those_of_another_do_not(tmp_path: Path) -> None:
+def test_differences_of_one_measure_may_know_what_those_of_another_do_not(tmp_path):
     found = made.evaluation(made.UNTRUSTED, seeds=(1,))
     scored = {one.id for one in found.questions.questions[4:7]}  # by the rules
 
@@ -386,9 +375,7 @@ def test_differences_of_one_measure_may_know_what_those_of_another_do_not(tmp_pa
 
 
 @pytest.mark.fault("S16")
-def test_a_file_says_the_label_of_what_was_asked_and_not_of_the_questions_alone(
-    by_rules: Evaluation, tmp_path: Path
-) -> None:
+def test_a_file_says_the_label_of_what_was_asked_and_not_of_the_questions_alone(by_rules, tmp_path):
     asked = dataclasses.replace(by_rules, questions=dataclasses.replace(by_rules.questions, label="public"))
     for suffix in (".xlsx", ".html"):
         out = tmp_path / f"結果{suffix}"
@@ -409,7 +396,7 @@ def test_a_file_says_the_label_of_what_was_asked_and_not_of_the_questions_alone(
     assert "公開" not in page
 
 
-def test_a_csv_file_holds_the_summary(by_rules: Evaluation, tmp_path: Path) -> None:
+def test_a_csv_file_holds_the_summary(by_rules, tmp_path):
     export.save(by_rules, [], tmp_path / "結果.csv", permit=PERMIT)
     rows = list(csv.reader(io.StringIO((tmp_path / "結果.csv").read_text("utf-8-sig"))))
     assert len({len(row) for row in rows}) == 1
@@ -430,9 +417,7 @@ def of_trainings(by_rules: Evaluation) -> tuple[Evaluation, tuple[ReportSection,
     return dataclasses.replace(by_rules, systems=()), kept
 
 
-def test_tables_of_sections_are_sheets_with_numbers_and_notes(
-    of_trainings: tuple[Evaluation, tuple[ReportSection, ...]], tmp_path: Path
-) -> None:
+def test_tables_of_sections_are_sheets_with_numbers_and_notes(of_trainings, tmp_path):
     found, sections = of_trainings
     export.save(found, [*sections, SECTION], tmp_path / "結果.xlsx", permit=PERMIT)
     book = openpyxl.load_workbook(tmp_path / "結果.xlsx")
@@ -444,16 +429,14 @@ def test_tables_of_sections_are_sheets_with_numbers_and_notes(
     assert sheet.auto_filter.ref == "A1:D3"
 
 
-def test_a_csv_file_holds_the_first_table_with_rows_where_there_are_no_systems(
-    of_trainings: tuple[Evaluation, tuple[ReportSection, ...]], tmp_path: Path
-) -> None:
+def test_a_csv_file_holds_the_first_table_with_rows_where_there_are_no_systems(of_trainings, tmp_path):
     found, sections = of_trainings
     export.save(found, sections, tmp_path / "結果.csv", permit=PERMIT)
     rows = list(csv.reader(io.StringIO((tmp_path / "結果.csv").read_text("utf-8-sig"))))
     assert rows[:2] == [["行数", "損失", "変化", "時期"], ["1200", "2.31", "-0.05", "2024-05"]]
 
 
-def test_the_tables_are_in_english_too(judged: Evaluation) -> None:
+def test_the_tables_are_in_english_too(judged):
     wording.use_language("en")
     found = [tables.summary(judged), tables.categories(judged), answer_table.every_answer(judged)]
     found.append(tables.differences(judged, tables.pairs(judged, MEASURES["score"])))
@@ -465,7 +448,7 @@ def test_the_tables_are_in_english_too(judged: Evaluation) -> None:
 # ------------------------------------------------------------------------ results.json
 
 
-def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> None:
+def test_what_was_written_is_read_again(judged, tmp_path):
     path = studies.write_results(judged, [SECTION], tmp_path)
     assert path.name == "results.json"
     assert studies.read_results(tmp_path) == (judged, (SECTION,))
@@ -484,7 +467,7 @@ def test_what_was_written_is_read_again(judged: Evaluation, tmp_path: Path) -> N
         lambda text: text.replace('"sections":[', '"sections":[],"other":[', 1),
     ],
 )
-def test_damaged_results_are_said_to_be_so(damage, by_rules: Evaluation, tmp_path: Path) -> None:
+def test_damaged_results_are_said_to_be_so(damage, by_rules, tmp_path):
     path = studies.write_results(by_rules, [], tmp_path)
     damaged = damage(path.read_text("utf-8"))
     path.unlink() if damaged is None else path.write_text(damaged, "utf-8")

@@ -236,9 +236,6 @@ def advice_of(found: ScaleResults, questions: QuestionSet | None = None) -> tupl
     return advice.code, advice.sentence
 
 
-WORTH = scale_report.WORTH_NATS
-
-
 def by_law(rows: int, _seed: int) -> float:
     return law(rows)
 

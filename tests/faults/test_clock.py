@@ -105,29 +105,29 @@ def loses_nothing(world: World, tally: Tally, clocks: list[float]) -> None:
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
-def test_one_start_with_a_wrong_clock_deletes_nothing(world: World, tally: Tally, clock: str) -> None:
+def test_one_start_with_a_wrong_clock_deletes_nothing(world, tally, clock):
     loses_nothing(world, tally, [NOW, CLOCKS[clock], NOW + 60])
 
 
-def test_many_starts_within_an_hour_are_not_many_days(world: World, tally: Tally) -> None:
+def test_many_starts_within_an_hour_are_not_many_days(world, tally):
     jumps = [NOW + sign * years * YEAR_S for years in range(1, 11) for sign in (1, -1)]
     loses_nothing(world, tally, jumps)
 
 
-def test_a_clock_that_goes_on_by_a_day_at_each_look_deletes_nothing(world: World, tally: Tally) -> None:
+def test_a_clock_that_goes_on_by_a_day_at_each_look_deletes_nothing(world, tally):
     loses_nothing(world, tally, [NOW + days * DAY_S for days in range(15)])
 
 
 @pytest.mark.parametrize(
     "content", ["", "{", '{"days": 9999}', '{"days": -1, "rest_s": 0, "uptime_s": 0, "noted": {}}']
 )
-def test_a_lost_or_damaged_record_begins_again(world: World, tally: Tally, content: str) -> None:
+def test_a_lost_or_damaged_record_begins_again(world, tally, content):
     world.start(NOW)
     (world.where.data / NAME).write_text(content)
     loses_nothing(world, tally, [NOW + 60 * DAY_S])
 
 
-def test_a_record_that_was_put_back_or_cannot_be_written_deletes_nothing(tmp_path: Path, tally: Tally) -> None:
+def test_a_record_that_was_put_back_or_cannot_be_written_deletes_nothing(tmp_path, tally):
     record = DayRecord(tmp_path)
     record.track("x", {"a": 0.0}, NOW)
     old = (tmp_path / NAME).read_bytes()
@@ -144,7 +144,7 @@ def test_a_record_that_was_put_back_or_cannot_be_written_deletes_nothing(tmp_pat
     tally.tried(1)
 
 
-def test_what_is_old_by_clock_and_record_goes_as_promised(world: World, tally: Tally) -> None:
+def test_what_is_old_by_clock_and_record_goes_as_promised(world, tally):
     tally.tried(0)
     world.start(NOW)
     pass_days(world.where.data, PROOF_DAYS)
@@ -155,7 +155,7 @@ def test_what_is_old_by_clock_and_record_goes_as_promised(world: World, tally: T
     world.store.close()
 
 
-def test_what_was_removed_while_the_clock_was_behind_has_its_thirty_days_too(world: World, tally: Tally) -> None:
+def test_what_was_removed_while_the_clock_was_behind_has_its_thirty_days_too(world, tally):
     world.now = NOW - 10 * YEAR_S
     early = world.ask("前の日付")
     world.shelf.bin([early])
@@ -170,7 +170,7 @@ def test_what_was_removed_while_the_clock_was_behind_has_its_thirty_days_too(wor
     world.store.close()
 
 
-def test_what_was_removed_while_the_clock_was_ahead_does_not_stay_for_years(world: World, tally: Tally) -> None:
+def test_what_was_removed_while_the_clock_was_ahead_does_not_stay_for_years(world, tally):
     tally.tried(0)
     world.start(NOW)
     world.now = NOW + 10 * YEAR_S
@@ -187,7 +187,7 @@ def test_what_was_removed_while_the_clock_was_ahead_does_not_stay_for_years(worl
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_record_never_counts_more_than_has_passed(tmp_path: Path, tally: Tally, seed: int) -> None:
+def test_the_record_never_counts_more_than_has_passed(tmp_path, tally, seed):
     chance = random.Random(seed)
     uptime_s, passed_s = 1000.0, 0.0
     record = DayRecord(tmp_path, lambda: uptime_s)
@@ -204,7 +204,7 @@ def test_the_record_never_counts_more_than_has_passed(tmp_path: Path, tally: Tal
     tally.tried(1)
 
 
-def test_the_uptime_does_not_follow_the_clock(tmp_path: Path, tally: Tally, faked: Callable[..., str]) -> None:
+def test_the_uptime_does_not_follow_the_clock(tmp_path, tally, faked):
     code = "from app.base.files.day_record import uptime_s; print(uptime_s())"
     here, there = (float(faked(clock, sys.executable, "-c", code)) for clock in ("+0d", "+3000d"))
     tally.tried(1)
@@ -215,7 +215,7 @@ def test_the_uptime_does_not_follow_the_clock(tmp_path: Path, tally: Tally, fake
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
-def test_the_newest_content_is_restored_whatever_the_dates_are(world: World, tally: Tally, clock: str) -> None:
+def test_the_newest_content_is_restored_whatever_the_dates_are(world, tally, clock):
     world.start(CLOCKS[clock])  # a backup with that date
     world.start(NOW + DAY_S)
     world.ask("そのあとの質問")
@@ -231,7 +231,7 @@ def test_the_newest_content_is_restored_whatever_the_dates_are(world: World, tal
     assert contents(world.where.database) == expected
 
 
-def test_a_renamed_conversation_decides_between_two_backups(world: World, tally: Tally) -> None:
+def test_a_renamed_conversation_decides_between_two_backups(world, tally):
     """No message is newer in it, and its date is older."""
     world.shelf.rename(world.kept, "あとの名前")
     newer = database.make_daily_backup(world.where.database, world.where.backups, NOW - 5 * YEAR_S)
@@ -245,7 +245,7 @@ def test_a_renamed_conversation_decides_between_two_backups(world: World, tally:
     assert said.facts["name"] == newer.name
 
 
-def test_a_backup_without_a_conversation_has_no_date_of_one(where: Paths) -> None:
+def test_a_backup_without_a_conversation_has_no_date_of_one(where):
     Store.open(where.database, where.backups).close()
     used = database.make_daily_backup(where.database, where.backups, NOW)
     said = wording.describe_error(start_notice.restore_outcome(where, used))
@@ -253,7 +253,7 @@ def test_a_backup_without_a_conversation_has_no_date_of_one(where: Paths) -> Non
     assert "1970" not in str(said)
 
 
-def test_a_day_that_comes_again_overwrites_no_backup_and_gets_one_of_its_own(world: World, tally: Tally) -> None:
+def test_a_day_that_comes_again_overwrites_no_backup_and_gets_one_of_its_own(world, tally):
     (first,) = world.where.backups.iterdir()
     held = first.read_bytes()
     pass_days(world.where.data, 3)
@@ -279,7 +279,7 @@ def test_a_damaged_file_that_was_kept_is_never_replaced(world, tally, monkeypatc
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Tokyo"])
-def test_another_zone_loses_no_backup(world: World, tally: Tally, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_zone_loses_no_backup(world, tally, zone, monkeypatch):
     before = {path.name: path.read_bytes() for path in world.where.backups.iterdir()}
     world.ask("別の地域で")
     monkeypatch.setenv("TZ", zone)
@@ -297,7 +297,7 @@ def test_another_zone_loses_no_backup(world: World, tally: Tally, zone: str, mon
 # --------------------------------------------------------------------------------------------------- names with dates
 
 
-def test_a_second_that_comes_again_gives_another_folder(tmp_path: Path, tally: Tally) -> None:
+def test_a_second_that_comes_again_gives_another_folder(tmp_path, tally):
     places = []
     for _ in range(3):
         places.append(work_folder.timestamped_path(tmp_path, "点検", NOW))
@@ -308,7 +308,7 @@ def test_a_second_that_comes_again_gives_another_folder(tmp_path: Path, tally: T
     assert len(set(places)) == 4
 
 
-def test_what_lies_in_the_bin_is_not_replaced_by_another_of_its_name(tmp_path: Path, tally: Tally) -> None:
+def test_what_lies_in_the_bin_is_not_replaced_by_another_of_its_name(tmp_path, tally):
     for number in range(3):
         (tmp_path / "a").mkdir()
         (tmp_path / "a" / f"{number}").touch()
@@ -367,7 +367,7 @@ def test_an_export_works_or_says_in_words_that_the_clock_is_wrong(world, tally, 
 
 
 @pytest.mark.slow
-def test_a_window_under_a_clock_that_is_ahead_deletes_nothing(world: World, tally: Tally) -> None:
+def test_a_window_under_a_clock_that_is_ahead_deletes_nothing(world, tally):
     if shutil.which("faketime") is None:
         pytest.skip("faketime is not installed")
     add_tiny_model(world.where, world.where.data.parent)

@@ -121,7 +121,7 @@ def test_after_two_starts_that_died_the_third_is_safe_and_the_fourth_as_usual(st
     assert starts.record == StartRecord(CLOSED)
 
 
-def test_one_start_that_died_is_forgiven(starts: Starts) -> None:
+def test_one_start_that_died_is_forgiven(starts):
     die(starts, "exit")
     assert starts.opens()["notice"] == ""
     die(starts, "exit")
@@ -143,7 +143,7 @@ def test_safe_mode_by_hand_says_so_without_a_reason_that_is_none_and_leaves_all_
     assert settings.load(starts.where.settings).models_folder == str(target)
 
 
-def test_a_second_window_is_no_start(starts: Starts) -> None:
+def test_a_second_window_is_no_start(starts):
     first = starts.begin("stay")
     told_by(first)
     assert starts.run("well") == (0, {})
@@ -151,7 +151,7 @@ def test_a_second_window_is_no_start(starts: Starts) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_the_end_of_the_session_ends_the_window_properly(starts: Starts, number: signal.Signals) -> None:
+def test_the_end_of_the_session_ends_the_window_properly(starts, number):
     window = starts.begin("stay")
     told_by(window)
     window.send_signal(number)
@@ -161,7 +161,7 @@ def test_the_end_of_the_session_ends_the_window_properly(starts: Starts, number:
     assert not starts.where.lock.exists()
 
 
-def test_a_window_that_was_killed_is_told_of_once_and_is_no_failed_start(starts: Starts) -> None:
+def test_a_window_that_was_killed_is_told_of_once_and_is_no_failed_start(starts):
     for _ in range(2):
         window = starts.begin("stay")
         told_by(window)
@@ -175,7 +175,7 @@ def test_a_window_that_was_killed_is_told_of_once_and_is_no_failed_start(starts:
 
 
 @pytest.mark.fault("F9")
-def test_data_of_a_newer_version_is_refused_in_words_and_that_is_no_failed_start(starts: Starts) -> None:
+def test_data_of_a_newer_version_is_refused_in_words_and_that_is_no_failed_start(starts):
     where = starts.where
     Store.open(where.database, where.backups).close()
     newer(where.database)
@@ -216,7 +216,7 @@ def newer(database: Path) -> None:
     db.close()
 
 
-def test_safe_mode_is_left_by_a_new_window(starts: Starts) -> None:
+def test_safe_mode_is_left_by_a_new_window(starts):
     status, told = starts.run("restart", "--safe-mode")
     assert status == 0
     assert told["theme"] == "system"
@@ -229,7 +229,7 @@ def test_safe_mode_is_left_by_a_new_window(starts: Starts) -> None:
     assert starts.record.state == CLOSED
 
 
-def test_where_the_record_cannot_be_written_the_window_opens_all_the_same(starts: Starts) -> None:
+def test_where_the_record_cannot_be_written_the_window_opens_all_the_same(starts):
     diagnostics.start_record_file(starts.where).mkdir()
     process = starts.begin("stay")
     assert wait_until(lambda: "record of starts" in log_of(starts.where), LIMIT_S)
@@ -260,7 +260,7 @@ os._exit(0)
 
 
 @pytest.mark.fault("F3")
-def test_a_start_after_a_killed_window_or_an_open_database_knows_of_it(where: Paths) -> None:
+def test_a_start_after_a_killed_window_or_an_open_database_knows_of_it(where):
     def begin(left: str) -> str:
         command = [sys.executable, "-c", BEGIN, str(where.data), left]
         return subprocess.run(

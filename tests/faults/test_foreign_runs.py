@@ -28,7 +28,6 @@ from tests import fake_trainer
 from tests.evaluation import made_evaluation
 from tests.evaluation.driver import QUESTIONS, study
 from tests.faults import returned_job
-from tests.faults.ledger import Tally
 from tests.faults.returned_job import ADAPTERS, CANARY, LINKS, change, sign
 from tests.permits import PERMIT
 from tests.training import report_folder
@@ -68,14 +67,14 @@ def refused(job: Path) -> str:
 
 @pytest.mark.parametrize("case", LINKS)
 @pytest.mark.fault("S10")
-def test_what_leads_elsewhere_or_deceives_is_not_taken_in(case: str, job: Path) -> None:
+def test_what_leads_elsewhere_or_deceives_is_not_taken_in(case, job):
     do, code = LINKS[case]
     do(job)
     assert refused(job) == code
 
 
 @pytest.mark.fault("S10")
-def test_of_a_run_only_its_own_files_are_taken_in(job: Path) -> None:
+def test_of_a_run_only_its_own_files_are_taken_in(job):
     (job / "run" / "sitecustomize.py").write_text(CANARY, encoding="utf-8")
     (job / "run" / "gate.json").write_text('{"verdict": "adopt"}', encoding="utf-8")
     (job / "run" / "report.html").write_text(CANARY, encoding="utf-8")
@@ -90,7 +89,7 @@ def test_of_a_run_only_its_own_files_are_taken_in(job: Path) -> None:
 
 @pytest.mark.parametrize("name", ["base", "train", "adapter"])
 @pytest.mark.fault("S10")
-def test_a_job_that_nobody_knows_here_names_no_place_of_this_machine(name: str, job: Path) -> None:
+def test_a_job_that_nobody_knows_here_names_no_place_of_this_machine(name, job):
     shutil.rmtree(job.parent / "runs")
     change(job / run_folders.SPEC, **{name: str(job.parent / "private" / "id_rsa")})
     sign(job)
@@ -114,14 +113,14 @@ def _linked_base(job: Path) -> None:
 
 @pytest.mark.parametrize("do", [_pipe_for_base, _device_for_base, _linked_base])
 @pytest.mark.fault("S10")
-def test_a_base_of_a_job_that_nobody_knows_here_is_a_file_in_it(do: Callable[[Path], None], job: Path) -> None:
+def test_a_base_of_a_job_that_nobody_knows_here_is_a_file_in_it(do, job):
     shutil.rmtree(job.parent / "runs")
     do(job)
     assert refused(job) == "job_refused"
 
 
 @pytest.mark.fault("S10")
-def test_of_a_run_that_is_a_link_only_the_link_is_deleted(judged: Path) -> None:
+def test_of_a_run_that_is_a_link_only_the_link_is_deleted(judged):
     elsewhere = judged.parent.parent / "elsewhere"
     judged.rename(elsewhere)
     (elsewhere / "novel.txt").write_text("Es war einmal", encoding="utf-8")
@@ -134,7 +133,7 @@ def test_of_a_run_that_is_a_link_only_the_link_is_deleted(judged: Path) -> None:
 
 @pytest.mark.parametrize("name", ["\ud800", "a\udfff", "\udc00\ud800"])
 @pytest.mark.fault("S10")
-def test_a_job_whose_name_has_half_a_character_is_refused_in_words(name: str, job: Path) -> None:
+def test_a_job_whose_name_has_half_a_character_is_refused_in_words(name, job):
     shutil.rmtree(job.parent / "runs")
     for file in (run_folders.SPEC, "run/effective.json"):
         change(job / file, name=name)
@@ -147,7 +146,7 @@ def test_a_job_whose_name_has_half_a_character_is_refused_in_words(name: str, jo
 
 @pytest.mark.parametrize("case", ADAPTERS)
 @pytest.mark.fault("S5")
-def test_an_adapter_that_is_none_of_the_runs_base_is_not_taken_in(case: str, job: Path) -> None:
+def test_an_adapter_that_is_none_of_the_runs_base_is_not_taken_in(case, job):
     do, code = ADAPTERS[case]
     do(job)
     assert refused(job) == code
@@ -218,14 +217,14 @@ FORGED: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize("case", FORGED)
 @pytest.mark.fault("S15")
-def test_what_a_job_says_of_itself_is_compared_with_what_was_sent(case: str, job: Path) -> None:
+def test_what_a_job_says_of_itself_is_compared_with_what_was_sent(case, job):
     do, code = FORGED[case]
     do(job)
     assert refused(job) == code
 
 
 @pytest.mark.fault("S15")
-def test_a_run_that_was_trained_elsewhere_says_so_wherever_its_numbers_stand(job: Path, tally: Tally) -> None:
+def test_a_run_that_was_trained_elsewhere_says_so_wherever_its_numbers_stand(job, tally):
     run = remote_job_import.import_job(job, job.parent / "runs")
     told = "\n".join(train_texts.run_page(run))
     view, course = run_result.read_result(run.folder), ProgressReader(run.folder).look(is_ours=False)
@@ -244,7 +243,7 @@ def test_a_run_that_was_trained_elsewhere_says_so_wherever_its_numbers_stand(job
 
 
 @pytest.mark.fault("S15")
-def test_what_was_trained_elsewhere_is_measured_here_and_never_plainly_adopted(job: Path) -> None:
+def test_what_was_trained_elsewhere_is_measured_here_and_never_plainly_adopted(job):
     run = remote_job_import.import_job(job, job.parent / "runs")
     kept = run_folders.read_holdout(run.folder)
     assert all(one.base_nll != one.base_nll for one in kept.examples)  # not known: what it cost there is not believed
@@ -266,7 +265,7 @@ PLACES = {
 
 @pytest.mark.parametrize("case", PLACES)
 @pytest.mark.fault("S10")
-def test_a_spec_names_no_place_of_this_machine(case: str, tmp_path: Path) -> None:
+def test_a_spec_names_no_place_of_this_machine(case, tmp_path):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps({"base": "starter", "data": "x"} | PLACES[case]), encoding="utf-8")
     with pytest.raises(AppError) as caught:
@@ -277,7 +276,7 @@ def test_a_spec_names_no_place_of_this_machine(case: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.fault("S10")
-def test_a_private_file_that_a_spec_calls_its_data_does_not_go_into_a_job(job: Path, tmp_path: Path) -> None:
+def test_a_private_file_that_a_spec_calls_its_data_does_not_go_into_a_job(job, tmp_path):
     asked = run_folders.read(job.parent / "runs" / "r").spec
     assert asked is not None
     asked = dataclasses.replace(asked, train=str(job.parent / "private" / "id_rsa"), hashes={})
@@ -287,7 +286,7 @@ def test_a_private_file_that_a_spec_calls_its_data_does_not_go_into_a_job(job: P
 
 
 @pytest.mark.fault("S10")
-def test_an_adapter_whose_files_lead_elsewhere_is_not_trained_further(job: Path, tmp_path: Path) -> None:
+def test_an_adapter_whose_files_lead_elsewhere_is_not_trained_further(job, tmp_path):
     folder = job / "run" / "adapter"
     (folder / "rows.txt").unlink()
     (folder / "rows.txt").symlink_to(job.parent / "private" / "id_rsa")
@@ -319,7 +318,7 @@ GATES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", GATES)
 @pytest.mark.fault("S15")
-def test_a_verdict_that_was_not_measured_here_is_shown_nowhere(case: str, judged: Path) -> None:
+def test_a_verdict_that_was_not_measured_here_is_shown_nowhere(case, judged):
     edited(judged / run_folders.GATE, **GATES[case])
     with pytest.raises(AppError, match="gate_from_elsewhere"):
         quality_gate.read_gate(judged)
@@ -334,7 +333,7 @@ def test_a_verdict_that_was_not_measured_here_is_shown_nowhere(case: str, judged
 
 
 @pytest.mark.fault("S15")
-def test_a_run_that_was_planned_elsewhere_is_not_gone_on_with_judged_or_renamed(judged: Path, tally: Tally) -> None:
+def test_a_run_that_was_planned_elsewhere_is_not_gone_on_with_judged_or_renamed(judged, tally):
     edited(judged / run_folders.SPEC, converter="/tmp/evil", bases="/tmp/evil", folder="/home/somebody")
     run = run_folders.read(judged)
     assert run.is_from_elsewhere
@@ -371,7 +370,7 @@ STUDIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", STUDIES)
 @pytest.mark.fault("S15")
-def test_a_study_that_was_not_made_here_is_not_opened(case: str, evaluated: Path) -> None:
+def test_a_study_that_was_not_made_here_is_not_opened(case, evaluated):
     edited(evaluated / studies.STUDY, **STUDIES[case])
     with pytest.raises(AppError, match="evaluation_from_elsewhere"):
         studies.read(evaluated)
@@ -379,7 +378,7 @@ def test_a_study_that_was_not_made_here_is_not_opened(case: str, evaluated: Path
 
 
 @pytest.mark.fault("S15")
-def test_results_that_were_not_measured_here_are_not_shown(evaluated: Path) -> None:
+def test_results_that_were_not_measured_here_are_not_shown(evaluated):
     told = json.loads((evaluated / studies.RESULTS).read_text("utf-8"))
     for row in told["evaluation"]["systems"][0]["rows"]:
         row["marks"]["score"] = 1.0
@@ -406,7 +405,7 @@ STUDY_VALUES: dict[str, str] = {
 
 @pytest.mark.parametrize("case", STUDY_VALUES)
 @pytest.mark.fault("S5")
-def test_a_study_with_wrong_types_is_refused_in_words(case: str, evaluated: Path) -> None:
+def test_a_study_with_wrong_types_is_refused_in_words(case, evaluated):
     path = evaluated / studies.STUDY
     plain = json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False)
     key = STUDY_VALUES[case].partition(":")[0]
@@ -438,14 +437,14 @@ def test_what_an_earlier_version_has_made_in_this_data_folder_stays_its_own(judg
 
 
 @pytest.mark.fault("S15")
-def test_what_lay_in_a_data_folder_before_it_was_used_is_nobodys(judged: Path, forgetful: None) -> None:
+def test_what_lay_in_a_data_folder_before_it_was_used_is_nobodys(judged, forgetful):
     authenticity.use_registry(judged.parent.parent)
     with pytest.raises(AppError, match="gate_from_elsewhere"):
         quality_gate.read_gate(judged)
 
 
 @pytest.mark.fault("S15")
-def test_another_process_knows_what_this_one_has_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_knows_what_this_one_has_measured(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     lists = []
     for _ in range(2):
@@ -465,7 +464,7 @@ def test_another_process_knows_what_this_one_has_measured(tmp_path: Path, monkey
 
 
 @pytest.mark.fault("S15")
-def test_the_window_says_of_a_finished_run_that_it_was_trained_elsewhere(job: Path) -> None:
+def test_the_window_says_of_a_finished_run_that_it_was_trained_elsewhere(job):
     run = remote_job_import.import_job(job, job.parent / "runs")
     course = ProgressReader(run.folder).look(is_ours=False)
     assert course is not None

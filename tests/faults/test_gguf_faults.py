@@ -86,7 +86,7 @@ def assert_refused(path: Path, code: str, in_sentence: str) -> None:
 
 @pytest.mark.parametrize("what", _WRONG_FILES)
 @pytest.mark.fault("S3")
-def test_a_wrong_file_is_called_by_its_name(what: str, tmp_path: Path) -> None:
+def test_a_wrong_file_is_called_by_its_name(what, tmp_path):
     content, code, in_sentence = _WRONG_FILES[what]
     path = tmp_path / "日本語　モデル.gguf"
     path.write_bytes(content)
@@ -94,7 +94,7 @@ def test_a_wrong_file_is_called_by_its_name(what: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("S3")
-def test_a_folder_and_a_missing_file_are_called_that(tmp_path: Path) -> None:
+def test_a_folder_and_a_missing_file_are_called_that(tmp_path):
     folder = tmp_path / "model.gguf"
     folder.mkdir()
     assert_refused(folder, "file_is_directory", "フォルダ")
@@ -102,7 +102,7 @@ def test_a_folder_and_a_missing_file_are_called_that(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("S3")
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_not_waited_for(tmp_path):
     path = tmp_path / "pipe.gguf"
     os.mkfifo(path)
     assert_refused(path, "file_unreadable", "pipe.gguf")
@@ -110,7 +110,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.999])
 @pytest.mark.fault("S3")
-def test_a_cut_model_says_how_much_is_there(share: float, tmp_path: Path, tiny_model: Path) -> None:
+def test_a_cut_model_says_how_much_is_there(share, tmp_path, tiny_model):
     data = tiny_model.read_bytes()
     path = tmp_path / "cut.gguf"
     path.write_bytes(data[: int(len(data) * share)])
@@ -122,7 +122,7 @@ def test_a_cut_model_says_how_much_is_there(share: float, tmp_path: Path, tiny_m
 
 
 @pytest.mark.fault("S3")
-def test_a_download_that_was_resumed_wrongly_is_too_long(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_download_that_was_resumed_wrongly_is_too_long(tmp_path, tiny_model):
     """A server that ignores the range sends everything again, behind what was there."""
     data = tiny_model.read_bytes()
     path = tmp_path / "resumed.gguf"
@@ -134,7 +134,7 @@ def test_a_download_that_was_resumed_wrongly_is_too_long(tmp_path: Path, tiny_mo
 
 @pytest.mark.model
 @pytest.mark.fault("S3")
-def test_a_download_that_stopped_halfway_is_told_in_gigabytes(tmp_path: Path, starter_model: Path) -> None:
+def test_a_download_that_stopped_halfway_is_told_in_gigabytes(tmp_path, starter_model):
     path = tmp_path / "half.gguf"
     with starter_model.open("rb") as source:
         path.write_bytes(source.read(126_000_000))
@@ -142,7 +142,7 @@ def test_a_download_that_stopped_halfway_is_told_in_gigabytes(tmp_path: Path, st
 
 
 @pytest.mark.fault("S3")
-def test_the_engine_refuses_what_the_check_refuses_and_goes_on(tmp_path: Path, tiny_model: Path) -> None:
+def test_the_engine_refuses_what_the_check_refuses_and_goes_on(tmp_path, tiny_model):
     """Also when nobody looked before: the engine's answer to Load is the same code."""
     adapter = models.tiny_adapter(tmp_path / "adapter.gguf")
     page = tmp_path / "page.gguf"
@@ -287,7 +287,7 @@ def test_two_thousand_damaged_headers_never_kill_the_engine(seed, tmp_path, tiny
 
 
 @pytest.mark.fault("S2")
-def test_damaged_adapters_never_kill_the_engine(tmp_path: Path, tiny_model: Path, tally: Tally) -> None:
+def test_damaged_adapters_never_kill_the_engine(tmp_path, tiny_model, tally):
     """What passes the check is used for an answer."""
     sound = models.tiny_adapter(tmp_path / "sound.gguf")
     base = gguf.check_model(tiny_model)

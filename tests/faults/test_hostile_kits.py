@@ -33,7 +33,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 120
 
 # The child as it is, but for the locks, and on a machine that may have no Python.
 _CHILD = """\

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytestqt.qtbot import QtBot
 
 from app.base import paths
 from app.base.paths import Paths
 from app.base.services.single_instance import SingleInstance
 from app.chat.store import Store
 from tests import model_files as models
-from tests.faults.ledger import Tally
 from tests.faults.window_process import WindowProcess, add_tiny_model, kotae, wait_until
 
 LIMIT_S = 60
@@ -66,7 +64,7 @@ def model_ids(where: Paths) -> list[str]:
 
 
 @pytest.mark.fault("F7")
-def test_a_second_window_ends_and_brings_the_first_to_the_front_whose_lock_holds(ready: Paths, tally: Tally) -> None:
+def test_a_second_window_ends_and_brings_the_first_to_the_front_whose_lock_holds(ready, tally):
     with WindowProcess(ready.data) as first:
         for what in ("once", "twice", "its files were tidied away"):
             since = first.tell("minimize")
@@ -95,7 +93,7 @@ def test_a_second_window_ends_and_brings_the_first_to_the_front_whose_lock_holds
 
 
 @pytest.mark.fault("F7")
-def test_of_three_started_at_once_one_window_stays(ready: Paths) -> None:
+def test_of_three_started_at_once_one_window_stays(ready):
     windows = [WindowProcess(ready.data) for _ in range(3)]
     try:
         assert wait_until(lambda: sum(window.process.poll() == 0 for window in windows) == 2, LIMIT_S)
@@ -109,7 +107,7 @@ def test_of_three_started_at_once_one_window_stays(ready: Paths) -> None:
 
 
 @pytest.mark.fault("F7")
-def test_windows_of_two_data_folders_do_not_know_each_other(tmp_path: Path) -> None:
+def test_windows_of_two_data_folders_do_not_know_each_other(tmp_path):
     folders = [paths.locate(str(tmp_path / name)) for name in ("仕事", "自宅")]
     for folder in folders:
         add_tiny_model(folder, tmp_path)
@@ -126,7 +124,7 @@ def test_windows_of_two_data_folders_do_not_know_each_other(tmp_path: Path) -> N
 
 
 @pytest.mark.fault("F7")
-def test_the_lock_of_a_killed_window_is_taken_over(ready: Paths) -> None:
+def test_the_lock_of_a_killed_window_is_taken_over(ready):
     with WindowProcess(ready.data) as killed:
         killed.kill()
     ready.lock.chmod(0o444)
@@ -185,7 +183,7 @@ def test_commands_beside_an_open_window_leave_its_answer_alone_and_both_see_the_
     assert model_ids(ready) == ["tiny", "追加"]
 
 
-def test_a_file_that_a_second_start_is_given_goes_to_the_first(where: Paths, qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_file_that_a_second_start_is_given_goes_to_the_first(where, qtbot, tmp_path):
     first, second = (SingleInstance(where.lock, where.raise_request) for _ in range(2))
     assert first.acquire()
     second._is_ours = False  # as in another process

@@ -39,7 +39,6 @@ from tests.permits import PERMIT
 
 pytestmark = pytest.mark.fault("S17")
 
-ROOT = Path(__file__).parents[2]
 IN_FILES = {name: hidden for name, hidden in HIDDEN.items() if name != "controls"}  # with NUL a text is no text
 EVIL = "\x1b]52;c;aGk=\x07\u202e題\U000e0041\u2060\x9b2J"
 SEEN = "]52;c;aGk=題2J"

@@ -124,7 +124,7 @@ def _command_session(
 # ---------------------------------------------------------------------------------------------------- system calls
 
 
-def test_the_tracer_would_see_a_socket_of_another_family(strace: list[str], tmp_path: Path) -> None:
+def test_the_tracer_would_see_a_socket_of_another_family(strace, tmp_path):
     trace = tmp_path / "trace"
     code = "import os, socket; os.fork(); socket.socket(socket.AF_INET6).close(); socket.socketpair()"
     subprocess.run([*strace, "-o", str(trace), sys.executable, "-c", code], check=True, timeout=60)
@@ -141,8 +141,8 @@ def test_a_whole_session_of_the_window_opens_only_unix_sockets(strace, tmp_path,
             return
         before = int(_status(os.getpid(), "Seccomp_filters"))
         family = psutil.Process(window.process.pid).children(recursive=True)
-        found = {"--engine" in one.cmdline(): int(_status(one.pid, "Seccomp_filters")) for one in family}
-        assert found == {True: before + 1, False: before}
+        found = {("--engine" in one.cmdline(), int(_status(one.pid, "Seccomp_filters"))) for one in family}
+        assert found == {(True, before + 1), (False, before)}
 
     trace = tmp_path / "trace"
     before = [*strace, "-o", str(trace)]
@@ -173,7 +173,7 @@ def test_the_command_line_passes_without_a_network_and_opens_only_unix_sockets(
 # ------------------------------------------------------------------------------------------------- without a network
 
 
-def test_there_is_no_network_in_the_namespace(without_network: list[str]) -> None:
+def test_there_is_no_network_in_the_namespace(without_network):
     code = "import socket; print(socket.if_nameindex()); socket.create_connection(('127.0.0.1', 9), 2)"
     done = subprocess.run([*without_network, sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "Network is unreachable" in done.stderr
@@ -210,7 +210,7 @@ def test_everything_works_while_the_kernel_gives_no_socket(without_network, forb
     _window_session(forbidden, tiny_model, without_network, look=look)
 
 
-def test_the_downloading_child_of_such_a_program_gets_no_socket(tmp_path: Path) -> None:
+def test_the_downloading_child_of_such_a_program_gets_no_socket(tmp_path):
     if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     code = (
@@ -263,7 +263,7 @@ def probe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.mark.parametrize("role", FILTERED)
-def test_a_role_that_never_needs_a_network_gets_no_socket_even_from_the_kernel(role: str, tmp_path: Path) -> None:
+def test_a_role_that_never_needs_a_network_gets_no_socket_even_from_the_kernel(role, tmp_path):
     if not network_guard.is_filter_supported():
         pytest.skip("this system has no such filter")
     report = _probed(role, tmp_path)
@@ -276,26 +276,26 @@ def test_a_role_that_never_needs_a_network_gets_no_socket_even_from_the_kernel(r
     assert report["unix"].startswith("tried: PermissionError")  # other programs of this machine could send for it
 
 
-def test_every_way_out_is_refused(probe: dict[str, Any]) -> None:
+def test_every_way_out_is_refused(probe):
     assert len(probe["outcomes"]) == 18
     assert {name: outcome for name, outcome in probe["outcomes"].items() if outcome != "refused"} == {}
 
 
-def test_refusals_are_counted_and_logged(probe: dict[str, Any]) -> None:
+def test_refusals_are_counted_and_logged(probe):
     assert probe["before"] == 0
     assert probe["refusals"] == len(probe["outcomes"])
     assert probe["stderr"].count("network refused") == len(probe["outcomes"])
 
 
-def test_the_switches_of_libraries_are_set(probe: dict[str, Any]) -> None:
+def test_the_switches_of_libraries_are_set(probe):
     assert probe["switches"] == network_guard.SWITCHES
 
 
-def test_sockets_of_the_machine_itself_pass(probe: dict[str, Any]) -> None:
+def test_sockets_of_the_machine_itself_pass(probe):
     assert probe["unix"] == "done: b'ok'"
 
 
-def test_only_the_downloading_child_may_use_the_network(tmp_path: Path) -> None:
+def test_only_the_downloading_child_may_use_the_network(tmp_path):
     """Started from a guarded process, whose switches it inherits."""
     env = environment(KOTAE_DATA_DIR=str(tmp_path / "data"), KOTAE_TEST_SOCKET=str(tmp_path / "socket"))
     done = subprocess.run(
@@ -349,7 +349,7 @@ def network_imports(path: str, source: str) -> list[str]:
     return found
 
 
-def test_no_module_but_those_that_are_named_can_speak_to_the_network() -> None:
+def test_no_module_but_those_that_are_named_can_speak_to_the_network():
     files = sorted((ROOT / "app").rglob("*.py"))
     assert files
     found = [line for file in files for line in network_imports(file.relative_to(ROOT).as_posix(), file.read_text())]
@@ -362,5 +362,5 @@ def test_no_module_but_those_that_are_named_can_speak_to_the_network() -> None:
     ["from PySide6.QtNetwork import QLocalServer", "from PySide6 import QtNetwork", "import urllib.request",
      "def f():\n    import socket", "from http.client import HTTPConnection", "import PySide6.QtNetwork as n"],
 )  # fmt: skip
-def test_an_import_that_could_is_found(source: str) -> None:
+def test_an_import_that_could_is_found(source):
     assert len(network_imports("app/ui/x.py", source)) == 1

@@ -80,7 +80,7 @@ def unprivileged() -> list[str]:
     "name", [pytest.param(name, id=id, marks=() if id in QUICK else pytest.mark.slow) for id, name in NAMES.items()]
 )
 @pytest.mark.fault("F8")
-def test_data_and_model_may_lie_under_any_name(name: str, tmp_path: Path) -> None:
+def test_data_and_model_may_lie_under_any_name(name, tmp_path):
     folder = tmp_path / name
     folder.mkdir(parents=True)
     model = models.tiny_llama(folder / f"{name.replace('/', '')[:60]}.gguf")
@@ -95,18 +95,18 @@ def test_data_and_model_may_lie_under_any_name(name: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.fault("F8")
-def test_a_path_longer_than_sqlite_takes_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_path_longer_than_sqlite_takes_is_told_in_a_sentence(tmp_path):
     done = kotae("models", "list", "--data-dir", str(tmp_path / "/".join(["階層" * 20] * 8)))
     assert done.returncode == 0 or is_one_sentence(done), done.stderr
 
 
 @pytest.mark.fault("F8")
-def test_a_name_longer_than_the_disk_takes_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_name_longer_than_the_disk_takes_is_told_in_a_sentence(tmp_path):
     assert is_one_sentence(kotae("models", "list", "--data-dir", str(tmp_path / ("長" * 86))), "KOTAE_DATA_DIR")
 
 
 @pytest.mark.fault("F8")
-def test_composed_and_decomposed_names_are_two_files_and_two_models(tmp_path: Path) -> None:
+def test_composed_and_decomposed_names_are_two_files_and_two_models(tmp_path):
     for form in ("NFC", "NFD"):
         models.tiny_llama(tmp_path / unicodedata.normalize(form, "ガード.gguf"))
     data = ("--data-dir", str(tmp_path / "data"), "--json")
@@ -123,14 +123,14 @@ EUC_JP = os.fsdecode("橋梁".encode("euc-jp"))  # from an older system: bytes t
 
 
 @pytest.mark.fault("F8")
-def test_a_data_folder_in_an_older_encoding_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_data_folder_in_an_older_encoding_gets_a_sentence(tmp_path):
     (tmp_path / EUC_JP).mkdir()
     assert is_one_sentence(kotae("models", "list", "--data-dir", str(tmp_path / EUC_JP)), "KOTAE_DATA_DIR")
     assert "KOTAE_DATA_DIR" in window_complaint(tmp_path / EUC_JP)
 
 
 @pytest.mark.fault("F8")
-def test_a_model_in_an_older_encoding_works_or_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_model_in_an_older_encoding_works_or_gets_a_sentence(tmp_path):
     model = models.tiny_llama(tmp_path / f"{EUC_JP}.gguf")
     data = str(tmp_path / "データ")
     for command in (("models", "import", str(model)), ("ask", "橋脚は？", "--model", str(model), "--max-tokens", "4")):
@@ -143,7 +143,7 @@ def test_a_model_in_an_older_encoding_works_or_gets_a_sentence(tmp_path: Path) -
 
 
 @pytest.mark.fault("F8")
-def test_a_home_of_nobody_in_a_model_path_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_a_home_of_nobody_in_a_model_path_is_told_in_a_sentence(tmp_path):
     done = kotae("models", "import", "~nobody-of-this-name/m.gguf", "--data-dir", str(tmp_path))
     assert is_one_sentence(done, "見つかりません")
 
@@ -176,7 +176,7 @@ def test_japanese_goes_in_and_out_under_any_locale_and_without_a_home(locale, tm
 
 
 @pytest.mark.fault("F8")
-def test_a_user_without_a_home_anywhere_gets_a_sentence() -> None:
+def test_a_user_without_a_home_anywhere_gets_a_sentence():
     if os.geteuid() != 0:
         pytest.skip("only root can become a user that does not exist")
     done = kotae(
@@ -188,14 +188,14 @@ def test_a_user_without_a_home_anywhere_gets_a_sentence() -> None:
 
 
 @pytest.mark.fault("F8")
-def test_a_home_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written_gets_a_sentence(tmp_path):
     tmp_path.chmod(0o555)
     done = kotae("models", "list", before=unprivileged(), HOME=str(tmp_path), XDG_DATA_HOME=None)
     assert is_one_sentence(done, str(tmp_path), "KOTAE_DATA_DIR")
 
 
 @pytest.mark.fault("F8")
-def test_a_data_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_written_gets_a_sentence(tmp_path):
     where = paths.locate(str(tmp_path / "データ"))
     add_tiny_model(where, tmp_path)
     where.data.chmod(0o555)
@@ -211,7 +211,7 @@ def test_a_data_folder_that_cannot_be_written_gets_a_sentence(tmp_path: Path) ->
 
 
 @pytest.mark.fault("F8")
-def test_a_file_in_the_place_of_the_data_folder_gets_a_sentence(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_data_folder_gets_a_sentence(tmp_path):
     (tmp_path / "データ").write_text("x")
     assert is_one_sentence(kotae("models", "list", "--data-dir", str(tmp_path / "データ")), "データ")
     assert "データ" in window_complaint(tmp_path / "データ")
@@ -244,7 +244,7 @@ def test_without_any_font_the_shipped_one_writes_japanese_and_a_new_folder_is_fo
 
 
 @pytest.mark.fault("F8")
-def test_the_window_fits_a_screen_of_800_by_600_also_where_no_bus_answers(tmp_path: Path) -> None:
+def test_the_window_fits_a_screen_of_800_by_600_also_where_no_bus_answers(tmp_path):
     where = paths.locate(str(tmp_path / "データ"))
     add_tiny_model(where, tmp_path)
     with screen("800x600") as display:

@@ -15,8 +15,6 @@ from app.documents.library import Library
 from app.documents.services.document_library import DocumentLibrary
 from tests.faults.window_process import ROOT, environment, kotae
 
-LIMIT_S = 60
-
 pytestmark = pytest.mark.fault("F9")
 
 
@@ -59,7 +57,7 @@ def kill_amid_a_migration(where: Paths) -> None:
             process.kill()
 
 
-def test_a_kill_amid_a_migration_leaves_the_old_data_and_the_next_one_starts_from_them(where: Paths) -> None:
+def test_a_kill_amid_a_migration_leaves_the_old_data_and_the_next_one_starts_from_them(where):
     filled(where)
     expected = titles(where.database)
     for kills in (1, 2):
@@ -90,7 +88,7 @@ def test_every_command_refuses_conversations_of_a_newer_version_in_words(where, 
 
 
 @pytest.mark.parametrize("number", [2**31 - 1, -1])
-def test_a_version_that_was_never_made_is_no_crash(where: Paths, number: int) -> None:
+def test_a_version_that_was_never_made_is_no_crash(where, number):
     filled(where)
     set_version(where.database, number)
     done = kotae("chats", "list", data=where.data)
@@ -98,7 +96,7 @@ def test_a_version_that_was_never_made_is_no_crash(where: Paths, number: int) ->
     assert "Traceback" not in done.stderr
 
 
-def test_a_newer_index_of_documents_is_refused_in_words_and_conversations_open(where: Paths, qtbot) -> None:
+def test_a_newer_index_of_documents_is_refused_in_words_and_conversations_open(where, qtbot):
     Library.open(where.documents).close()
     set_version(where.documents, 99)
     filled(where)

@@ -220,12 +220,12 @@ def show(text: str, theme: Theme, qtbot: QtBot) -> AnswerView:
     return view
 
 
-def test_there_are_at_least_sixty_cases() -> None:
+def test_there_are_at_least_sixty_cases():
     assert len(CASES) >= 60
     assert len(set(CASES)) == len(CASES)
 
 
-def test_a_plain_document_would_have_read_the_file(qapp: QApplication, canary: Path, watch: OpenWatch) -> None:
+def test_a_plain_document_would_have_read_the_file(qapp, canary, watch):
     """So the watch below does see what it is there for."""
     document = QTextDocument()
     document.setMarkdown(f"![図]({canary})")
@@ -278,14 +278,14 @@ def test_the_same_while_it_streams(case, theme, canary, watch, asked, qtbot):
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/a.png", "file:///etc/hostname", "//server/share/a.png"])
 @pytest.mark.fault("S6")
-def test_an_image_is_shown_as_its_words_and_address(address: str, theme: Theme, qtbot: QtBot) -> None:
+def test_an_image_is_shown_as_its_words_and_address(address, theme, qtbot):
     view = show(f"前 ![配置図]({address}) 後", theme, qtbot)
     assert view.text.toPlainText() == f"前 〔画像：配置図　{address}〕 後"
 
 
 @pytest.mark.parametrize("case", HTML[:12], ids=str)
 @pytest.mark.fault("S6")
-def test_html_is_shown_as_it_was_written(case: str, theme: Theme, qtbot: QtBot) -> None:
+def test_html_is_shown_as_it_was_written(case, theme, qtbot):
     assert case.split()[0] in show(case, theme, qtbot).text.toPlainText()
 
 
@@ -299,7 +299,7 @@ def test_html_is_shown_as_it_was_written(case: str, theme: Theme, qtbot: QtBot) 
     ],
 )  # fmt: skip
 @pytest.mark.fault("S6")
-def test_what_is_not_a_web_address_never_opens(href: str, theme: Theme, asked: list[str], qtbot: QtBot) -> None:
+def test_what_is_not_a_web_address_never_opens(href, theme, asked, qtbot):
     parent = QWidget()
     qtbot.addWidget(parent)
     assert not untrusted_text.is_openable_link(href)
@@ -308,7 +308,7 @@ def test_what_is_not_a_web_address_never_opens(href: str, theme: Theme, asked: l
 
 
 @pytest.mark.fault("S6")
-def test_a_web_address_opens_only_after_it_was_shown_in_full(theme: Theme, qtbot: QtBot) -> None:
+def test_a_web_address_opens_only_after_it_was_shown_in_full(theme, qtbot):
     parent = QWidget()
     qtbot.addWidget(parent)
     parent.show()
@@ -327,7 +327,7 @@ def test_a_web_address_opens_only_after_it_was_shown_in_full(theme: Theme, qtbot
 
 
 @pytest.mark.fault("S6")
-def test_a_link_whose_text_hides_its_target_shows_the_target(theme: Theme, qtbot: QtBot) -> None:
+def test_a_link_whose_text_hides_its_target_shows_the_target(theme, qtbot):
     view = show("[https://bank.example](https://evil.example/x)", theme, qtbot)
     assert view.text.toPlainText() == "https://bank.example（https://evil.example/x）"
     view = show("<https://example.com> と https://example.com/a", theme, qtbot)
@@ -335,20 +335,20 @@ def test_a_link_whose_text_hides_its_target_shows_the_target(theme: Theme, qtbot
 
 
 @pytest.mark.fault("S6")
-def test_a_link_that_never_opens_is_no_link(theme: Theme, qtbot: QtBot) -> None:
+def test_a_link_that_never_opens_is_no_link(theme, qtbot):
     view = show("[押す](javascript:alert(1))", theme, qtbot)
     assert view.text.toPlainText() == "押す（javascript:alert(1)）"
     assert "href" not in view.text.toHtml()
 
 
 @pytest.mark.fault("S6")
-def test_direction_controls_are_spelled_out(theme: Theme, qtbot: QtBot) -> None:
+def test_direction_controls_are_spelled_out(theme, qtbot):
     view = show("資料\u202etxt.exe と &#x202e;逆", theme, qtbot)
     assert view.text.toPlainText() == "資料‹U+202E›txt.exe と ‹U+202E›逆"
 
 
 @pytest.mark.fault("S6")
-def test_a_megabyte_is_shown_in_pages(theme: Theme, qtbot: QtBot) -> None:
+def test_a_megabyte_is_shown_in_pages(theme, qtbot):
     text = "あ" * 1_000_000
     view = show(text, theme, qtbot)
     assert len(view.text.toPlainText()) == markdown.PAGE_CHARACTERS

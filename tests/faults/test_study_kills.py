@@ -179,7 +179,7 @@ def test_a_study_that_is_killed_ends_as_one_that_is_not(kills, seed, desk, undis
 
 @pytest.mark.slow
 @pytest.mark.fault("F3")
-def test_ctrl_c_in_any_phase_leaves_no_child_and_a_study_that_goes_on(desk: Desk, undisturbed: list[Any]) -> None:
+def test_ctrl_c_in_any_phase_leaves_no_child_and_a_study_that_goes_on(desk, undisturbed):
     interrupted = set[str]()
     while True:
         process = desk.begin()

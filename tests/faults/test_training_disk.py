@@ -96,7 +96,7 @@ def ended(
 
 @pytest.mark.parametrize("name", PHASES)
 @pytest.mark.fault("F2")
-def test_it_is_said_once_and_what_is_there_is_whole(name: str, ended: Any) -> None:
+def test_it_is_said_once_and_what_is_there_is_whole(name, ended):
     root, _, runs = ended
     told = runs[name]
     last = told.full[-1]
@@ -111,7 +111,7 @@ def test_it_is_said_once_and_what_is_there_is_whole(name: str, ended: Any) -> No
 
 @pytest.mark.parametrize("name", PHASES)
 @pytest.mark.fault("F2")
-def test_with_room_again_it_ends_as_if_there_had_always_been(name: str, ended: Any) -> None:
+def test_with_room_again_it_ends_as_if_there_had_always_been(name, ended):
     root, alone, runs = ended
     folder, told = root / "disk" / name, runs[name]
     assert isinstance(told.resumed[-1], Finished)
@@ -124,7 +124,7 @@ def test_with_room_again_it_ends_as_if_there_had_always_been(name: str, ended: A
 
 
 @pytest.mark.fault("F2")
-def test_what_was_told_before_is_not_lost(ended: Any) -> None:
+def test_what_was_told_before_is_not_lost(ended):
     """Nor is the line that did not fit taken for one."""
     shown = ended[2]["events"].shown
     assert shown.started is not None

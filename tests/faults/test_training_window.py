@@ -19,7 +19,6 @@ from tests.faults.window_process import WindowProcess, environment, kotae, wait_
 from trainer.spec import RunSpec
 
 ROW = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
-LIMIT_S = 60.0
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -119,7 +118,7 @@ def test_a_window_that_is_killed_leaves_a_paused_run_that_goes_on(where, open_wi
 
 @pytest.mark.slow
 @pytest.mark.fault("F6")
-def test_a_program_that_is_ended_pauses_and_waits(where: Paths, open_window: Callable[[], WindowProcess]) -> None:
+def test_a_program_that_is_ended_pauses_and_waits(where, open_window):
     run, window = make_run(where, 400), open_window()
     begin(window, run)
     window.tell("quit")

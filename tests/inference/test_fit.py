@@ -78,13 +78,13 @@ KV_BYTES = {
 
 @pytest.mark.parametrize("what", KV_BYTES)
 @pytest.mark.fault("F5")
-def test_the_cache_of_8k_tokens_follows_the_attention(what: str) -> None:
+def test_the_cache_of_8k_tokens_follows_the_attention(what):
     header, expected = KV_BYTES[what]
     assert kv(header) == expected
 
 
 @pytest.mark.fault("F5")
-def test_the_cache_follows_its_type_and_the_context_which_is_rounded_up_and_never_beyond_what_was_trained() -> None:
+def test_the_cache_follows_its_type_and_the_context_which_is_rounded_up_and_never_beyond_what_was_trained():
     assert kv(shaped(), 1024) == 1024 * 128 * 1024
     assert kv(shaped(), kv_type="q8_0") == GIB * 34 // 64
     assert kv(shaped(), kv_type="q4_0") == GIB * 18 // 64
@@ -94,7 +94,7 @@ def test_the_cache_follows_its_type_and_the_context_which_is_rounded_up_and_neve
 
 
 @pytest.mark.fault("F5")
-def test_layers_of_a_hybrid_without_heads_have_no_cache(tmp_path: Path) -> None:
+def test_layers_of_a_hybrid_without_heads_have_no_cache(tmp_path):
     heads = [8, 0, 0, 0] * 8
     header = written(tmp_path / "hybrid.gguf", "jamba", attention__head_count_kv=heads)
     assert header.head_counts_kv == tuple(heads)
@@ -104,7 +104,7 @@ def test_layers_of_a_hybrid_without_heads_have_no_cache(tmp_path: Path) -> None:
 # ------------------------------------------------------------------ verdict
 
 
-def test_ten_percent_to_spare_is_comfortable() -> None:
+def test_ten_percent_to_spare_is_comfortable():
     needed = memory_estimate.MemoryEstimate(800, 100, 100, 1000)
     assert [memory_estimate.judge_fit(needed, free) for free in (1101, 1100, 1099, 1000, 999)] == [
         "comfortable",
@@ -131,7 +131,7 @@ def test_a_matrix_unit_takes_copies_of_more_types_and_of_an_embedding_that_is_th
 
 
 @pytest.mark.fault("F5")
-def test_repacking_copies_what_is_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repacking_copies_what_is_multiplied(monkeypatch):
     monkeypatch.setattr(processor_cores, "has_matrix_unit", lambda: False)
     tensors = {
         name: TensorInfo(name, (4096, 4096), kind, 0, 9_437_184)
@@ -147,7 +147,7 @@ def test_repacking_copies_what_is_multiplied(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.fault("F5")
-def test_a_header_that_was_not_checked_gets_some_estimate(tmp_path: Path) -> None:
+def test_a_header_that_was_not_checked_gets_some_estimate(tmp_path):
     """Models are listed before they are checked."""
     for damage in (
         {"llama.block_count": (1 << 32) - 1},
@@ -180,7 +180,7 @@ def assert_close(estimate: memory_estimate.MemoryEstimate, measured: int) -> Non
 @pytest.mark.model
 @pytest.mark.parametrize("context", [*(pytest.param(size, marks=pytest.mark.slow) for size in (2048, 4096)), 8192])
 @pytest.mark.fault("F5")
-def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Path, tmp_path: Path) -> None:
+def test_the_estimate_is_what_the_starter_takes(context, starter_model, tmp_path):
     measured = growth(starter_model, tmp_path, context, "あ " * 540)
     assert_close(memory_estimate.estimate_memory(read_header(starter_model), context), measured)
 
@@ -202,7 +202,7 @@ def test_the_estimate_is_what_the_starter_takes(context: int, starter_model: Pat
     ids=str,
 )  # fmt: skip
 @pytest.mark.fault("F5")
-def test_the_estimate_follows_the_options(options: dict[str, Any], starter_model: Path, tmp_path: Path) -> None:
+def test_the_estimate_follows_the_options(options, starter_model, tmp_path):
     engine = options | ({"flash_attention": True} if "kv_type" in options else {})
     measured = growth(starter_model, tmp_path, 4096, "あ " * 540, **engine)
     assert_close(memory_estimate.estimate_memory(read_header(starter_model), 4096, **options), measured)
@@ -211,7 +211,7 @@ def test_the_estimate_follows_the_options(options: dict[str, Any], starter_model
 @pytest.mark.slow
 @pytest.mark.parametrize("context", [2048, 4096, 8192])
 @pytest.mark.fault("F5")
-def test_the_estimate_is_what_a_published_shape_takes(context: int, big_model: Path, tmp_path: Path) -> None:
+def test_the_estimate_is_what_a_published_shape_takes(context, big_model, tmp_path):
     """From the file's header, and from the numbers that its card has before there is a file."""
     measured = growth(big_model, tmp_path, context, "あ " * 130)
     assert_close(memory_estimate.estimate_memory(read_header(big_model), context), measured)
@@ -235,7 +235,7 @@ def big_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 # ------------------------------------------------------------- this machine
 
 
-def test_available_memory_is_at_most_what_the_system_has() -> None:
+def test_available_memory_is_at_most_what_the_system_has():
     assert 0 < memory_estimate.available_memory_bytes() <= psutil.virtual_memory().total
 
 
@@ -250,7 +250,7 @@ def free_bytes(root: Path, membership: Path) -> list[int]:
 
 
 @pytest.mark.fault("F5")
-def test_limits_of_both_kinds_of_control_groups_count_with_their_reclaimable_pages(tmp_path: Path) -> None:
+def test_limits_of_both_kinds_of_control_groups_count_with_their_reclaimable_pages(tmp_path):
     membership, root = tmp_path / "cgroup", tmp_path / "fs"
     assert free_bytes(tmp_path, membership) == []
     membership.write_text("nonsense\n\n0::/\n")

@@ -56,7 +56,7 @@ _UNSOUND: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize("key", _UNSOUND)
 @pytest.mark.fault("S2")
-def test_a_value_the_engine_would_abort_for_is_named(key: str, tmp_path: Path) -> None:
+def test_a_value_the_engine_would_abort_for_is_named(key, tmp_path):
     for value in _UNSOUND[key]:
         found = refusal(models.tiny_llama(tmp_path / "model.gguf", metadata={key: value}))
         assert found.code == "gguf_damaged", value
@@ -77,12 +77,12 @@ def test_a_value_the_engine_would_abort_for_is_named(key: str, tmp_path: Path) -
     ],
     ids=lambda metadata: next(iter(metadata)),
 )
-def test_what_the_engine_accepts_is_accepted(metadata: dict[str, Any], tmp_path: Path) -> None:
+def test_what_the_engine_accepts_is_accepted(metadata, tmp_path):
     gguf.check_model(models.tiny_llama(tmp_path / "model.gguf", metadata=metadata))
 
 
 @pytest.mark.fault("S2")
-def test_projections_must_have_a_row_for_each_element_of_a_head(tmp_path: Path) -> None:
+def test_projections_must_have_a_row_for_each_element_of_a_head(tmp_path):
     """llama.cpp does not compare them for Qwen 2, and aborts when it builds the graph."""
     sound = {"qwen2.attention.key_length": 16, "qwen2.attention.value_length": 16}
     gguf.check_model(models.tiny_llama(tmp_path / "sound.gguf", architecture="qwen2", metadata=sound))
@@ -91,7 +91,7 @@ def test_projections_must_have_a_row_for_each_element_of_a_head(tmp_path: Path) 
     assert found.facts["where"] == "blk.0.attn_q.weight"
 
 
-def test_layers_may_have_heads_of_their_own(tmp_path: Path) -> None:
+def test_layers_may_have_heads_of_their_own(tmp_path):
     path = tmp_path / "layers.gguf"
     writer = gguf_py.GGUFWriter(path, "llama")
     writer.add_block_count(3)
@@ -120,7 +120,7 @@ def test_layers_may_have_heads_of_their_own(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.fault("S3")
-def test_another_kind_of_file_is_called_by_its_name(metadata: dict[str, str], code: str, tmp_path: Path) -> None:
+def test_another_kind_of_file_is_called_by_its_name(metadata, code, tmp_path):
     path = models.tiny_llama(tmp_path / "model.gguf", metadata=metadata)
     found = refusal(path)
     assert found.code == code
@@ -129,13 +129,13 @@ def test_another_kind_of_file_is_called_by_its_name(metadata: dict[str, str], co
 
 
 @pytest.mark.fault("S3")
-def test_an_adapter_is_not_a_model_and_says_what_it_is_for(tmp_path: Path) -> None:
+def test_an_adapter_is_not_a_model_and_says_what_it_is_for(tmp_path):
     found = refusal(models.tiny_adapter(tmp_path / "adapter.gguf"))
     assert (found.code, found.facts["base"]) == ("adapter_as_model", "Tiny")
 
 
 @pytest.mark.fault("S3")
-def test_a_vocabulary_alone_is_not_a_model(tmp_path: Path) -> None:
+def test_a_vocabulary_alone_is_not_a_model(tmp_path):
     path = write(tmp_path / "vocabulary.gguf", header([pair("general.architecture", STRING, text("llama"))]))
     assert refusal(path).code == "model_without_weights"
 
@@ -180,7 +180,7 @@ def test_tokens_that_are_twice_or_missing_are_damage(changes, facts, tmp_path, t
 
 @pytest.mark.parametrize("name", ["token_embd.weight", "output_norm.weight"])
 @pytest.mark.fault("S2")
-def test_weights_of_a_type_without_arithmetic_are_damage(name: str, tmp_path: Path, tiny_model: Path) -> None:
+def test_weights_of_a_type_without_arithmetic_are_damage(name, tmp_path, tiny_model):
     """I32 is as long as F32, so nothing else gives it away; llama.cpp crashes at the first token."""
     data = bytearray(tiny_model.read_bytes())
     at = data.index(text(name)) + len(text(name))
@@ -192,7 +192,7 @@ def test_weights_of_a_type_without_arithmetic_are_damage(name: str, tmp_path: Pa
 
 
 @pytest.mark.fault("S2")
-def test_the_token_table_must_fit_the_vocabulary(tmp_path: Path) -> None:
+def test_the_token_table_must_fit_the_vocabulary(tmp_path):
     shape = replace(models.TINY, vocabulary=300)
     path = models.tiny_llama(tmp_path / "rows.gguf", shape=shape)
     assert gguf.check_model(path).vocab_size == 300
@@ -211,7 +211,7 @@ def split_model(folder: Path) -> list[Path]:
     return sorted(folder.glob("whole-*.gguf"))
 
 
-def test_a_model_in_several_files_is_one_model(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_model_in_several_files_is_one_model(tmp_path, tiny_model):
     first, *others = split_model(tmp_path)
     found, whole = gguf.check_model(first), gguf.check_model(tiny_model)
     assert found.parts == tuple(others)
@@ -221,7 +221,7 @@ def test_a_model_in_several_files_is_one_model(tmp_path: Path, tiny_model: Path)
 
 
 @pytest.mark.fault("S3")
-def test_a_part_that_is_not_in_its_place_or_not_whole_is_named(tmp_path: Path) -> None:
+def test_a_part_that_is_not_in_its_place_or_not_whole_is_named(tmp_path):
     first, second, last = split_model(tmp_path)
     whole = last.read_bytes()
     later = refusal(second)
@@ -249,7 +249,7 @@ def adapter_refusal(path: Path, base: gguf.GgufHeader) -> AppError:
     return error_of(lambda: gguf.check_adapter(path, base))
 
 
-def test_an_adapter_that_fits_is_accepted(tmp_path: Path, base: gguf.GgufHeader) -> None:
+def test_an_adapter_that_fits_is_accepted(tmp_path, base):
     found = gguf.check_adapter(models.tiny_adapter(tmp_path / "adapter.gguf"), base)
     assert found.is_adapter
     assert len(found.tensors) == 8
@@ -296,7 +296,7 @@ def test_an_adapter_the_engine_would_abort_for_is_refused(metadata, code, tmp_pa
     assert adapter_refusal(path, base).code == code
 
 
-def test_a_token_table_is_adapted_the_other_way_round(tmp_path: Path, base: gguf.GgufHeader) -> None:
+def test_a_token_table_is_adapted_the_other_way_round(tmp_path, base):
     """A is {rank, tokens} and B {rank, embedding}: llama.cpp looks rows of A up."""
     for (a, b), fits in {((260, 4), (64, 4)): True, ((4, 64), (260, 4)): False, ((260, 2), (64, 4)): False}.items():
         path = tmp_path / "tokens.gguf"

@@ -1,7 +1,6 @@
 """How a model is loaded: what fits, and repacking only where it was measured to pay."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -30,11 +29,11 @@ REPACKED = {"prompt": 21.0, "answer": 7.4}
         ("auto", True, {"plain": PLAIN | {"on": "another processor"}}, False),
     ],
 )
-def test_repacking(choice: str, fits_twice: bool, speeds: dict[str, dict[str, float]], expected: bool) -> None:
+def test_repacking(choice, fits_twice, speeds, expected):
     assert load_plan.choose_repack(choice, fits_twice, speeds) is expected
 
 
-def test_new_measurements_weigh_more_than_old_ones() -> None:
+def test_new_measurements_weigh_more_than_old_ones():
     speeds = load_plan.record_speed(None, "plain", 30.0, 5.0)
     speeds = load_plan.record_speed(speeds, "plain", 40.0, 7.0)
     speeds = load_plan.record_speed(speeds, "repacked", 20.0, 8.0)
@@ -42,7 +41,7 @@ def test_new_measurements_weigh_more_than_old_ones() -> None:
     assert figures == {"plain": (35.0, 6.0), "repacked": (20.0, 8.0)}
 
 
-def test_a_measurement_of_another_processor_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measurement_of_another_processor_is_replaced(monkeypatch):
     monkeypatch.setattr(load_plan, "_place", lambda: "another")
     speeds = load_plan.record_speed(None, "plain", 30.0, 5.0)
     monkeypatch.undo()
@@ -63,19 +62,19 @@ def test_a_model_that_does_not_fit_is_refused_with_numbers_unless_forced(tiny_mo
 
 
 @pytest.mark.fault("F5")
-def test_the_context_is_never_longer_than_trained(tiny_model: Path) -> None:
+def test_the_context_is_never_longer_than_trained(tiny_model):
     model = local_models.describe(tiny_model)
     assert load_plan.plan_load(model, Settings(context_tokens=32768)).context_tokens == 512
 
 
-def test_a_quantized_cache_asks_for_flash_attention(tiny_model: Path) -> None:
+def test_a_quantized_cache_asks_for_flash_attention(tiny_model):
     model = local_models.describe(tiny_model)
     assert load_plan.plan_load(model, Settings(kv_type="q8_0")).flash_attention is True
     assert load_plan.plan_load(model, Settings()).flash_attention is None
 
 
 @pytest.mark.fault("F5")
-def test_the_plan_is_what_a_load_takes(tiny_model: Path) -> None:
+def test_the_plan_is_what_a_load_takes(tiny_model):
     from app.inference.engine.messages import Load
 
     model = dataclasses.replace(local_models.describe(tiny_model), speeds={"plain": PLAIN})

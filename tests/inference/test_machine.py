@@ -38,7 +38,7 @@ def tool(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setenv("PATH", str(folder))
 
 
-def test_this_machine_is_measured(tmp_path: Path) -> None:
+def test_this_machine_is_measured(tmp_path):
     here = machine.measure_machine(tmp_path)
     assert here.memory_bytes == psutil.virtual_memory().total
     assert 0 < here.available_bytes <= here.memory_bytes
@@ -46,12 +46,12 @@ def test_this_machine_is_measured(tmp_path: Path) -> None:
     assert here.free_disk_bytes > 0
 
 
-def test_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_is_an_error(tmp_path):
     with pytest.raises(OSError, match="gone"):
         machine.measure_machine(tmp_path / "gone")
 
 
-def test_graphics_processors_are_read_from_the_drivers_list() -> None:
+def test_graphics_processors_are_read_from_the_drivers_list():
     text = (
         "NVIDIA GeForce RTX 4060 Ti, 16380, 14200, 580.95.05, 8.9, GPU-6a1f\nNVIDIA GB10, [N/A], [N/A], [N/A], 12.1\n"
     )
@@ -99,7 +99,7 @@ def test_the_picture_chips_of_servers_and_connectors_are_no_graphics_processors(
 
 
 @pytest.mark.parametrize("card", SHAPED, ids=lambda card: card.id)
-def test_the_size_computed_from_a_cards_numbers_is_that_of_the_published_file(card: catalogue.ModelCard) -> None:
+def test_the_size_computed_from_a_cards_numbers_is_that_of_the_published_file(card):
     """So a slip in a card's numbers is found. The files carry a vocabulary of some MB besides."""
     published = card.file_of("Q4_K_M")
     assert card.shape is not None
@@ -114,7 +114,7 @@ def verdicts(available_gb: float) -> dict[str, str]:
     return {size.name: size.verdict for size in sizes(available_gb)}
 
 
-def test_what_has_a_tenth_to_spare_is_comfortable_and_less_is_tight() -> None:
+def test_what_has_a_tenth_to_spare_is_comfortable_and_less_is_tight():
     assert verdicts(16) == {
         "1B": "comfortable", "3B": "comfortable", "8B": "comfortable", "14B": "comfortable",
         "32B": "insufficient", "70B": "insufficient",
@@ -131,7 +131,7 @@ def test_the_recommended_size_is_the_largest_comfortable_one_up_to_8b(available_
     assert tuple(size.name if size else None for size in found) == (recommended, largest)
 
 
-def test_the_recommended_size_is_the_largest_that_is_not_slow_or_else_the_smallest() -> None:
+def test_the_recommended_size_is_the_largest_that_is_not_slow_or_else_the_smallest():
     def recommended(answer_bytes_per_s: float, prompt_weights_per_s: float) -> str | None:
         here = MachineSpeed(answer_bytes_per_s, prompt_weights_per_s, 1e12, 2, 1.0)
         best = model_fit.recommended_size(model_fit.fit_sizes(24 * GB, 4096, "f16", here))
@@ -143,5 +143,5 @@ def test_the_recommended_size_is_the_largest_that_is_not_slow_or_else_the_smalle
     assert recommended(5e8, 3e9) == "1B"
 
 
-def test_a_longer_context_needs_more_memory() -> None:
+def test_a_longer_context_needs_more_memory():
     assert all(one.need_bytes < other.need_bytes for one, other in zip(sizes(64), sizes(64, 32_768), strict=True))

@@ -26,7 +26,7 @@ def kept(
     return file
 
 
-def test_a_state_is_written_when_its_beginning_is_asked_the_second_time(states: PrefixStates) -> None:
+def test_a_state_is_written_when_its_beginning_is_asked_the_second_time(states):
     file = states.file_of([1], "model", [1, 2])
     assert [states.is_wanted(file), states.is_wanted(file)] == [False, True]
     assert not states.is_wanted(states.file_of([1], "model", [1, 3]))
@@ -34,7 +34,7 @@ def test_a_state_is_written_when_its_beginning_is_asked_the_second_time(states: 
     assert not states.is_wanted(kept(states, 1))
 
 
-def test_another_model_or_other_tokens_have_another_file(states: PrefixStates) -> None:
+def test_another_model_or_other_tokens_have_another_file(states):
     files = [
         states.file_of([1], "model", [1, 2]),
         states.file_of([1], "model", [12]),
@@ -45,7 +45,7 @@ def test_another_model_or_other_tokens_have_another_file(states: PrefixStates) -
 
 
 @pytest.mark.parametrize("change", ["shorter", "longer", "other byte", "empty", "renamed"])
-def test_a_file_that_is_not_as_it_was_written_is_deleted_and_not_read(states: PrefixStates, change: str) -> None:
+def test_a_file_that_is_not_as_it_was_written_is_deleted_and_not_read(states, change):
     file = kept(states, 1)
     assert states.is_own(file)
     whole = file.read_bytes()
@@ -58,7 +58,7 @@ def test_a_file_that_is_not_as_it_was_written_is_deleted_and_not_read(states: Pr
     assert not file.exists()
 
 
-def test_a_file_of_another_machine_is_not_read(states: PrefixStates, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_another_machine_is_not_read(states, monkeypatch):
     file = kept(states, 1)
     monkeypatch.setattr("app.base.authenticity._machine_id", lambda: b"another machine")
     assert not states.is_own(file)
@@ -77,7 +77,7 @@ def test_those_used_least_recently_make_room(states, tmp_path, monkeypatch):
     assert not kept(states, 1, tokens=5, content=b"too large" * 100).exists()
 
 
-def test_one_that_nobody_used_for_a_month_goes(states: PrefixStates) -> None:
+def test_one_that_nobody_used_for_a_month_goes(states):
     file = kept(states, 1)
     os.utime(file, (NOW - 31 * 24 * 3600,) * 2)
     kept(states, 1, tokens=2)
@@ -97,7 +97,7 @@ def test_a_wiped_collection_leaves_no_state_and_an_answer_begun_before_keeps_non
     assert not prefix_states.used_bytes(tmp_path)
 
 
-def test_a_state_that_is_wiped_while_it_is_written_is_not_kept(states: PrefixStates, tmp_path: Path) -> None:
+def test_a_state_that_is_wiped_while_it_is_written_is_not_kept(states, tmp_path):
     file = states.file_of([1], "model", [1])
 
     def write(part: Path) -> bool:
@@ -109,7 +109,7 @@ def test_a_state_that_is_wiped_while_it_is_written_is_not_kept(states: PrefixSta
     assert [one.suffix for one in tmp_path.iterdir()] == [".wiped"]
 
 
-def test_a_state_that_cannot_be_written_leaves_nothing_behind(states: PrefixStates, tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_written_leaves_nothing_behind(states, tmp_path):
     def fail(part: Path) -> bool:
         part.write_bytes(b"half")
         raise OSError("full")
@@ -133,7 +133,7 @@ def test_a_state_is_worth_a_file_if_evaluating_takes_much_longer_than_reading(
     assert prefix_states.is_worth(tokens, megabytes * 1_000_000, tokens_per_s) is expected
 
 
-def test_a_folder_into_which_nobody_may_look_is_as_good_as_none(tmp_path: Path) -> None:
+def test_a_folder_into_which_nobody_may_look_is_as_good_as_none(tmp_path):
     states = PrefixStates(tmp_path / ("x" * 300))  # the system refuses it even to root, as that of another user
     file = states.file_of([1], "model", [1])
     assert [states.is_wanted(file), states.is_wanted(file), states.is_own(file)] == [False, False, False]

@@ -46,7 +46,7 @@ def test_physical_cores_count_and_fast_ones_are_told_from_slow_ones(tmp_path, si
     assert processor_cores.cores_of_linux(processors, devices, tmp_path / "none") == expected
 
 
-def test_only_processors_that_the_process_may_use_count(tmp_path: Path) -> None:
+def test_only_processors_that_the_process_may_use_count(tmp_path):
     _, devices = recorded(tmp_path, [*PAIRS, "16", "17", "18", "19"], None, "16-19")
     assert processor_cores.cores_of_linux({0, 1, 2}, devices, tmp_path / "none") == ProcessorCores(2, 2)
     assert processor_cores.cores_of_linux({16, 17}, devices, tmp_path / "none") == ProcessorCores(2, 2)
@@ -56,14 +56,14 @@ def test_only_processors_that_the_process_may_use_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limit", "cores"), [("200000 100000", 2), ("50000 100000", 1), ("max 100000", 8), ("nonsense", 8), ("1 0", 8)]
 )
-def test_a_containers_limit_of_processor_time_counts(tmp_path: Path, limit: str, cores: int) -> None:
+def test_a_containers_limit_of_processor_time_counts(tmp_path, limit, cores):
     processors, devices = recorded(tmp_path, PAIRS)
     (tmp_path / "cpu.max").write_text(f"{limit}\n")
     found = processor_cores.cores_of_linux(processors, devices, tmp_path / "cpu.max")
     assert found == ProcessorCores(cores, cores)
 
 
-def test_windows_states_a_class_of_each_core() -> None:
+def test_windows_states_a_class_of_each_core():
     def entry(relation: int, efficiency_class: int) -> bytes:
         return struct.pack("<IIBB38x", relation, 48, 1, efficiency_class)
 
@@ -74,12 +74,12 @@ def test_windows_states_a_class_of_each_core() -> None:
     assert processor_cores.cores_of_windows(b"").every >= 1
 
 
-def test_this_machine_has_cores() -> None:
+def test_this_machine_has_cores():
     found = processor_cores.usable_cores()
     assert 1 <= found.fast <= found.every <= (psutil.cpu_count() or 1)
 
 
-def test_linux_states_the_name_and_the_matrix_unit_of_the_first_processor(tmp_path: Path) -> None:
+def test_linux_states_the_name_and_the_matrix_unit_of_the_first_processor(tmp_path):
     file = tmp_path / "cpuinfo"
     file.write_text(
         "processor\t: 0\nmodel name\t: Some CPU @ 3GHz\nflags\t\t: fpu amx_int8\n\nprocessor\t: 1\nmodel name\t: B\n"

@@ -72,7 +72,7 @@ def test_every_form_is_made_from_one_conversion_and_additions_add_their_steps(so
     assert (plan(source).outtype, made.outtype) == ("bf16", "f16")
 
 
-def test_the_room_is_that_of_the_fullest_moment() -> None:
+def test_the_room_is_that_of_the_fullest_moment():
     base, lora, merged = Path("base"), Path("lora"), Path("merged")
     steps = (
         ArtifactStep("convert", base, None, writes_bytes=100),
@@ -87,13 +87,13 @@ def test_the_room_is_that_of_the_fullest_moment() -> None:
     assert peak_bytes((), {merged: 100}) == 0
 
 
-def test_the_room_covers_the_real_sizes(source: Path) -> None:
+def test_the_room_covers_the_real_sizes(source):
     made = plan(source, "Q4_K_M,Q8_0")
     weights = 2 * hf_folders.read_hf_model(source).parameters
     assert weights * (1 + 0.27 + 0.53) < made.peak_bytes < weights * 3 + 20_000_000
 
 
-def test_the_same_sources_are_the_same_build_and_others_are_not(source: Path, lora: Path) -> None:
+def test_the_same_sources_are_the_same_build_and_others_are_not(source, lora):
     before = plan(source)
     assert plan(source, "Q8_0", name="別の名前").id == before.id
     assert plan(source, adapter=lora).id != before.id
@@ -116,44 +116,44 @@ def test_the_same_sources_are_the_same_build_and_others_are_not(source: Path, lo
     ],
 )
 @pytest.mark.fault("S10")
-def test_a_name_becomes_a_file_name_and_never_a_path(source: Path, name: str, file: str) -> None:
+def test_a_name_becomes_a_file_name_and_never_a_path(source, name, file):
     made = plan(source, name=name)
     assert made.file_name("Q4_K_M") == file
     assert "/" not in file
 
 
-def test_a_long_name_fits_into_what_llama_cpp_takes(source: Path) -> None:
+def test_a_long_name_fits_into_what_llama_cpp_takes(source):
     made = plan(source, name="長" * 300)
     assert len(made.name.encode()) <= 127
     assert len(made.file_name("Q4_K_M", 12).encode()) <= 255
 
 
-def test_the_file_says_where_it_comes_from(source: Path) -> None:
+def test_the_file_says_where_it_comes_from(source):
     assert plan(source).metadata() == {
         "general.name": "tiny",
         "general.source.repo_url": "https://huggingface.co/kotae/tiny",
     }
 
 
-def test_an_adapter_for_a_model_of_another_name_is_told(tmp_path: Path, source: Path) -> None:
+def test_an_adapter_for_a_model_of_another_name_is_told(tmp_path, source):
     for at, (base, told) in enumerate((("Kotae/Tiny", ""), ("kotae/other", "kotae/other"), ("/home/a/tiny", ""))):
         lora = hf_models.adapter(tmp_path / str(at), base_model_name_or_path=base)
         assert plan(source, adapter=lora).other_base == told
     assert plan(source).other_base == ""
 
 
-def test_a_text_that_is_not_there_is_refused_at_once(tmp_path: Path, source: Path) -> None:
+def test_a_text_that_is_not_there_is_refused_at_once(tmp_path, source):
     with pytest.raises(AppError, match="imatrix_text_unreadable"):
         plan(source, text=tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize("wanted", ["", " , ", "Q4", "Q4_K_M,Q9_9", "../Q4_K_M"])
-def test_a_quantization_that_nobody_knows_is_refused(wanted: str) -> None:
+def test_a_quantization_that_nobody_knows_is_refused(wanted):
     with pytest.raises(AppError, match="build_unknown_quant"):
         quantizations.parse_quantizations(wanted)
 
 
-def test_a_file_that_changed_meanwhile_is_named(source: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_named(source):
     made = plan(source)
     gguf_build.require_same_sources(made)
     with (source / "model.safetensors").open("ab") as file:
@@ -165,7 +165,7 @@ def test_a_file_that_changed_meanwhile_is_named(source: Path) -> None:
 # ------------------------------------------------------------------ folder
 
 
-def test_what_is_finished_is_found_again_and_halves_are_deleted(source: Path) -> None:
+def test_what_is_finished_is_found_again_and_halves_are_deleted(source):
     made = plan(source, "Q4_K_M,Q8_0")
     half = made.steps[1].path.with_name(f"{made.steps[1].path.name}.part")
     with opened(made, keep=True) as folder:
@@ -179,7 +179,7 @@ def test_what_is_finished_is_found_again_and_halves_are_deleted(source: Path) ->
     assert not again.path.parent.exists()
 
 
-def test_a_merged_model_needs_no_base_again(source: Path, lora: Path) -> None:
+def test_a_merged_model_needs_no_base_again(source, lora):
     made = plan(source, adapter=lora)
     with opened(made) as folder:
         put(folder, *made.steps[:3])
@@ -187,7 +187,7 @@ def test_a_merged_model_needs_no_base_again(source: Path, lora: Path) -> None:
         assert kinds(folder.remaining()) == ["quantize Q4_K_M"]
 
 
-def test_a_file_that_somebody_touched_is_made_again(source: Path) -> None:
+def test_a_file_that_somebody_touched_is_made_again(source):
     made = plan(source)
     with opened(made) as folder:
         put(folder, made.steps[0])
@@ -198,7 +198,7 @@ def test_a_file_that_somebody_touched_is_made_again(source: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"version": 9}', b'{"version": 1, "done": {"base.weights": "x"}}', bytes(64)]
 )
-def test_a_damaged_manifest_means_nothing_is_finished(source: Path, content: bytes) -> None:
+def test_a_damaged_manifest_means_nothing_is_finished(source, content):
     made = plan(source)
     with opened(made, keep=True) as folder:
         put(folder, made.steps[0])
@@ -207,7 +207,7 @@ def test_a_damaged_manifest_means_nothing_is_finished(source: Path, content: byt
         assert again.finished_sizes() == {}
 
 
-def test_a_published_form_is_not_made_again_and_no_file_is_overwritten(source: Path) -> None:
+def test_a_published_form_is_not_made_again_and_no_file_is_overwritten(source):
     made = plan(source, "Q4_K_M,Q8_0")
     own = made.request.models / "tiny-Q4_K_M.gguf"
     own.write_bytes(b"somebody's own")
@@ -222,7 +222,7 @@ def test_a_published_form_is_not_made_again_and_no_file_is_overwritten(source: P
     assert own.read_bytes() == b"somebody's own"
 
 
-def test_another_name_or_text_is_another_result(source: Path, text: Path) -> None:
+def test_another_name_or_text_is_another_result(source, text):
     made = plan(source, text=text)
     with opened(made, keep=True) as folder:
         put(folder, *made.steps)  # cancelled while it was tried
@@ -237,13 +237,13 @@ def test_another_name_or_text_is_another_result(source: Path, text: Path) -> Non
         assert kinds(folder.remaining())[-1] == "quantize Q4_K_M"
 
 
-def test_two_programs_do_not_make_the_same_model(source: Path) -> None:
+def test_two_programs_do_not_make_the_same_model(source):
     made = plan(source)
     with opened(made), pytest.raises(AppError, match="build_running"):
         BuildFolder(made).open()
 
 
-def test_cleaning_spares_what_is_being_built(source: Path) -> None:
+def test_cleaning_spares_what_is_being_built(source):
     made = plan(source)
     left = made.request.models / "building" / "0123"
     with opened(made, keep=True) as running:
@@ -284,7 +284,7 @@ def test_a_folder_is_held_until_all_in_it_is_deleted(source, is_cleaned, monkeyp
     folder.close(keep=False)
 
 
-def test_a_folder_that_is_gone_can_be_closed(source: Path) -> None:
+def test_a_folder_that_is_gone_can_be_closed(source):
     folder = BuildFolder(plan(source))
     folder.open()
     shutil.rmtree(folder.path.parent)
@@ -296,7 +296,7 @@ def test_a_folder_that_is_gone_can_be_closed(source: Path) -> None:
 
 
 @pytest.mark.fault("F2")
-def test_too_little_room_is_said_with_how_much_is_needed(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_said_with_how_much_is_needed(source, monkeypatch):
     made = plan(source)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(10**9, 10**9, 1000))

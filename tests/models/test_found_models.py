@@ -60,7 +60,7 @@ def put_into_hub(hub: Path, model: Path, name: str) -> Path:
 # ------------------------------------------------------------------- places
 
 
-def test_the_places_follow_the_variables_of_each_program(tmp_path: Path) -> None:
+def test_the_places_follow_the_variables_of_each_program(tmp_path):
     chosen = {"OLLAMA_MODELS": "/o", "HF_HUB_CACHE": "/h", "LLAMA_CACHE": "/l", "XDG_DATA_HOME": "/d"}
     places = found_models.known_model_folders(tmp_path, chosen, "linux", own_folder=Path("/k"))
     assert {
@@ -73,14 +73,14 @@ def test_the_places_follow_the_variables_of_each_program(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
-def test_every_program_has_a_place_on_every_platform(tmp_path: Path, platform: str) -> None:
+def test_every_program_has_a_place_on_every_platform(tmp_path, platform):
     places = found_models.known_model_folders(tmp_path, {}, platform)
     assert {place.source for place in places} == {"lm_studio", "ollama", "huggingface", "llama_cpp", "gpt4all"}
     own = [place.folder for place in places if place.folder != Path("/usr/share/ollama/.ollama/models")]
     assert all(folder.is_relative_to(tmp_path) for folder in own)
 
 
-def test_the_hub_is_found_through_its_home_unless_that_names_no_folder(tmp_path: Path) -> None:
+def test_the_hub_is_found_through_its_home_unless_that_names_no_folder(tmp_path):
     def found(home: str) -> list[ModelFolder]:
         return found_models.known_model_folders(tmp_path, {"HF_HOME": home}, "linux")
 
@@ -90,7 +90,7 @@ def test_the_hub_is_found_through_its_home_unless_that_names_no_folder(tmp_path:
 
 
 @pytest.mark.parametrize("written", ['{"downloadsFolder": "/大きい/models"}', "{", "[]", '{"downloadsFolder": 3}'])
-def test_lm_studios_own_choice_of_folder_is_read(tmp_path: Path, written: str) -> None:
+def test_lm_studios_own_choice_of_folder_is_read(tmp_path, written):
     (tmp_path / ".lmstudio").mkdir()
     (tmp_path / ".lmstudio" / "settings.json").write_text(written, "utf-8")
     is_named = ModelFolder("lm_studio", Path("/大きい/models")) in found_models.known_model_folders(
@@ -102,7 +102,7 @@ def test_lm_studios_own_choice_of_folder_is_read(tmp_path: Path, written: str) -
 # ------------------------------------------------------------------ finding
 
 
-def test_a_plain_folder_is_searched_deeply_and_stays_as_it_was(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_plain_folder_is_searched_deeply_and_stays_as_it_was(tmp_path, tiny_model):
     folder = tmp_path / "models" / "作者" / "モデル"
     folder.mkdir(parents=True)
     shutil.copy(tiny_model, folder / "a.GGUF")
@@ -117,7 +117,7 @@ def test_a_plain_folder_is_searched_deeply_and_stays_as_it_was(tmp_path: Path, t
     assert snapshot(tmp_path) == before
 
 
-def test_ollamas_models_have_the_names_that_ollama_shows(tmp_path: Path, tiny_model: Path) -> None:
+def test_ollamas_models_have_the_names_that_ollama_shows(tmp_path, tiny_model):
     other = models.tiny_llama(tmp_path / "other.gguf", seed=2)
     store = tmp_path / ".ollama" / "models"
     put_into_ollama(store, tiny_model, "registry.ollama.ai", "library", "qwen2.5", "7b")
@@ -127,7 +127,7 @@ def test_ollamas_models_have_the_names_that_ollama_shows(tmp_path: Path, tiny_mo
     assert found.skipped == []
 
 
-def test_ollamas_file_without_suffix_is_described_by_its_manifest_and_answers(tmp_path: Path, tiny_model: Path) -> None:
+def test_ollamas_file_without_suffix_is_described_by_its_manifest_and_answers(tmp_path, tiny_model):
     store = tmp_path / ".ollama" / "models"
     blob = put_into_ollama(store, tiny_model, "registry.ollama.ai", "library", "qwen2.5", "0.5b", template=TEMPLATE)
     model = local_models.describe(blob)
@@ -153,7 +153,7 @@ def test_ollamas_file_without_suffix_is_described_by_its_manifest_and_answers(tm
     ],
 )
 @pytest.mark.fault("S10")
-def test_a_digest_never_becomes_a_path(tmp_path: Path, tiny_model: Path, digest: str) -> None:
+def test_a_digest_never_becomes_a_path(tmp_path, tiny_model, digest):
     name = ("registry.ollama.ai", "library", "evil", "latest")
     put_into_ollama(tmp_path / "m", tiny_model, *name, digest=digest or "x")
     found = search(ModelFolder("ollama", tmp_path / "m"))
@@ -164,7 +164,7 @@ def test_a_digest_never_becomes_a_path(tmp_path: Path, tiny_model: Path, digest:
 @pytest.mark.parametrize(
     "written", [b"", b"{", b"[]", b"\xff\xfe", b'{"layers": 3}', b'{"layers": [1, null]}', b"[" * 9999]
 )
-def test_a_manifest_of_another_shape_is_skipped(tmp_path: Path, written: bytes) -> None:
+def test_a_manifest_of_another_shape_is_skipped(tmp_path, written):
     manifest = tmp_path / "manifests" / "registry.ollama.ai" / "library" / "odd" / "latest"
     manifest.parent.mkdir(parents=True)
     manifest.write_bytes(written)
@@ -174,12 +174,12 @@ def test_a_manifest_of_another_shape_is_skipped(tmp_path: Path, written: bytes) 
 
 
 @pytest.mark.fault("S10")
-def test_a_name_that_turns_the_writing_direction_is_shown_clean(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_name_that_turns_the_writing_direction_is_shown_clean(tmp_path, tiny_model):
     put_into_ollama(tmp_path, tiny_model, "registry.ollama.ai", "library", "a\u202egnp", "x\x1b[31m")
     assert search(ModelFolder("ollama", tmp_path)).models[0].name == "agnp:x[31m"
 
 
-def test_the_hub_is_read_through_its_links_and_each_file_once(tmp_path: Path, tiny_model: Path) -> None:
+def test_the_hub_is_read_through_its_links_and_each_file_once(tmp_path, tiny_model):
     link = put_into_hub(tmp_path / "hub", tiny_model, "tiny-Q4.gguf")
     second = link.parent.parent / "ffff" / link.name
     second.parent.mkdir()
@@ -189,7 +189,7 @@ def test_the_hub_is_read_through_its_links_and_each_file_once(tmp_path: Path, ti
     assert local_models.promised_sha256(local_models.describe(link), link) == link.resolve().name
 
 
-def test_the_same_folder_under_two_names_is_searched_once(tmp_path: Path, tiny_model: Path) -> None:
+def test_the_same_folder_under_two_names_is_searched_once(tmp_path, tiny_model):
     (tmp_path / "a").mkdir()
     shutil.copy(tiny_model, tmp_path / "a" / "m.gguf")
     (tmp_path / "b").symlink_to(tmp_path / "a")
@@ -199,7 +199,7 @@ def test_the_same_folder_under_two_names_is_searched_once(tmp_path: Path, tiny_m
 # ------------------------------------------------------------------ skipping
 
 
-def test_what_cannot_be_used_is_named_with_its_reason(tmp_path: Path, tiny_model: Path) -> None:
+def test_what_cannot_be_used_is_named_with_its_reason(tmp_path, tiny_model):
     content = tiny_model.read_bytes()
     (tmp_path / "cut.gguf").write_bytes(content[:-1000])
     (tmp_path / "page.gguf").write_text("<!doctype html><html>", "utf-8")
@@ -217,7 +217,7 @@ def test_what_cannot_be_used_is_named_with_its_reason(tmp_path: Path, tiny_model
 
 
 @pytest.mark.fault("S10")
-def test_links_out_of_the_folders_are_not_followed(tmp_path: Path, tiny_model: Path) -> None:
+def test_links_out_of_the_folders_are_not_followed(tmp_path, tiny_model):
     outside, root = tmp_path / "outside", tmp_path / "root"
     outside.mkdir()
     root.mkdir()
@@ -229,7 +229,7 @@ def test_links_out_of_the_folders_are_not_followed(tmp_path: Path, tiny_model: P
     assert reasons(found) == ["found_outside", "found_outside"]
 
 
-def test_links_between_the_folders_are_followed(tmp_path: Path, tiny_model: Path) -> None:
+def test_links_between_the_folders_are_followed(tmp_path, tiny_model):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     shutil.copy(tiny_model, tmp_path / "b" / "m.gguf")
@@ -239,7 +239,7 @@ def test_links_between_the_folders_are_followed(tmp_path: Path, tiny_model: Path
 
 
 @pytest.mark.fault("S10")
-def test_loops_and_dead_links_end(tmp_path: Path, tiny_model: Path) -> None:
+def test_loops_and_dead_links_end(tmp_path, tiny_model):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "up").symlink_to(tmp_path)
     (tmp_path / "self.gguf").symlink_to(tmp_path / "self.gguf")
@@ -250,7 +250,7 @@ def test_loops_and_dead_links_end(tmp_path: Path, tiny_model: Path) -> None:
     assert reasons(found) == ["file_missing", "file_missing"]
 
 
-def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     """By a double of the system's call, because tests may run as root, who may read everything."""
     shut = tmp_path / "shut"
     shut.mkdir()
@@ -266,12 +266,12 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pyt
     assert [(skipped.path, skipped.reason.code) for skipped in found.skipped] == [(shut, "file_unreadable")]
 
 
-def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_are_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.gguf")
     assert reasons(search(ModelFolder("gpt4all", tmp_path))) == ["file_unreadable"]
 
 
-def test_places_that_do_not_exist_are_nothing(tmp_path: Path) -> None:
+def test_places_that_do_not_exist_are_nothing(tmp_path):
     found = search(*found_models.known_model_folders(tmp_path / "nobody", {}, "darwin"))
     assert found == FoundModels()
 
@@ -316,7 +316,7 @@ def split_model(tmp_path: Path) -> Path:
     return folder / "tiny-00001-of-00003.gguf"
 
 
-def test_a_split_model_is_one_model_by_its_first_file(split_model: Path) -> None:
+def test_a_split_model_is_one_model_by_its_first_file(split_model):
     found = search(ModelFolder("lm_studio", split_model.parent))
     (model,) = found.models
     assert (model.path, model.parts) == (split_model, 3)
@@ -336,7 +336,7 @@ def test_the_engine_answers_with_a_split_model_as_with_the_whole(tmp_path, split
     assert answers[0] == answers[1] != ""
 
 
-def test_a_missing_part_is_named(split_model: Path) -> None:
+def test_a_missing_part_is_named(split_model):
     for number in (1, 2, 3):
         gone = split_model.with_name(f"tiny-0000{number}-of-00003.gguf")
         kept = gone.rename(split_model.parent.with_name("kept"))
@@ -348,7 +348,7 @@ def test_a_missing_part_is_named(split_model: Path) -> None:
         kept.rename(gone)
 
 
-def test_every_part_is_checked(split_model: Path) -> None:
+def test_every_part_is_checked(split_model):
     third = split_model.with_name("tiny-00003-of-00003.gguf")
     third.write_bytes(third.read_bytes()[:-500])
     assert reasons(search(ModelFolder("lm_studio", split_model.parent))) == ["truncated"]
@@ -357,13 +357,13 @@ def test_every_part_is_checked(split_model: Path) -> None:
 
 
 @pytest.mark.fault("S10")
-def test_a_part_that_is_a_link_out_of_the_folders_is_refused(tmp_path: Path, split_model: Path) -> None:
+def test_a_part_that_is_a_link_out_of_the_folders_is_refused(tmp_path, split_model):
     part = split_model.with_name("tiny-00002-of-00003.gguf")
     part.rename(tmp_path / "elsewhere.gguf")
     part.symlink_to(tmp_path / "elsewhere.gguf")
     assert reasons(search(ModelFolder("lm_studio", split_model.parent))) == ["found_outside"]
 
 
-def test_importing_a_later_part_names_the_first(split_model: Path) -> None:
+def test_importing_a_later_part_names_the_first(split_model):
     with pytest.raises(AppError, match="split_not_first"):
         local_models.describe(split_model.with_name("tiny-00002-of-00003.gguf"))

@@ -2,7 +2,6 @@
 
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +25,7 @@ def code_of(folder: Path, base: HfModel) -> str:
     return caught.value.code
 
 
-def test_a_plain_lora_that_fits_is_understood(tmp_path: Path, base: HfModel) -> None:
+def test_a_plain_lora_that_fits_is_understood(tmp_path, base):
     adapter = hf_folders.read_hf_adapter(hf_models.adapter(tmp_path / "lora"), base)
     assert (adapter.rank, adapter.alpha, len(adapter.shapes), adapter.base) == (4, 8.0, 4, "kotae/tiny")
 
@@ -54,7 +53,7 @@ def test_a_plain_lora_that_fits_is_understood(tmp_path: Path, base: HfModel) -> 
     ],
 )
 @pytest.mark.fault("S5")
-def test_another_kind_is_refused(tmp_path: Path, base: HfModel, config: dict[str, Any], code: str) -> None:
+def test_another_kind_is_refused(tmp_path, base, config, code):
     assert code_of(hf_models.adapter(tmp_path / "lora", **config), base) == code
 
 
@@ -62,7 +61,7 @@ def test_another_kind_is_refused(tmp_path: Path, base: HfModel, config: dict[str
     "shape", [HfShape(embedding=128), HfShape(layers=3), HfShape(heads_kv=4)], ids=["width", "layers", "heads"]
 )
 @pytest.mark.fault("S5")
-def test_an_adapter_of_another_model_is_refused(tmp_path: Path, base: HfModel, shape: HfShape) -> None:
+def test_an_adapter_of_another_model_is_refused(tmp_path, base, shape):
     with pytest.raises(AppError, match="hf_adapter_mismatch") as caught:
         hf_folders.read_hf_adapter(hf_models.adapter(tmp_path / "lora", shape=shape), base)
     assert caught.value.facts["base"] == "kotae/tiny"
@@ -84,7 +83,7 @@ def test_weights_that_are_no_pairs_of_lora_are_refused(tmp_path, base, tensor, s
 
 
 @pytest.mark.fault("S4")
-def test_a_pickle_beside_an_adapter_is_refused_and_never_opened(tmp_path: Path, base: HfModel) -> None:
+def test_a_pickle_beside_an_adapter_is_refused_and_never_opened(tmp_path, base):
     folder = hf_models.adapter(tmp_path / "lora")
     (folder / "adapter_model.bin").write_bytes(pickle.dumps(Canary(tmp_path / "canary")))
     assert code_of(folder, base) == "hf_pickle"
@@ -92,7 +91,7 @@ def test_a_pickle_beside_an_adapter_is_refused_and_never_opened(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors"])
-def test_a_file_that_is_missing_is_named(tmp_path: Path, base: HfModel, file: str) -> None:
+def test_a_file_that_is_missing_is_named(tmp_path, base, file):
     folder = hf_models.adapter(tmp_path / "lora")
     (folder / file).unlink()
     assert code_of(folder, base) == "hf_file_missing"

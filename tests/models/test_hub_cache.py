@@ -1,7 +1,5 @@
 """Downloads that other programs see, in the cache of the hub's own library."""
 
-from pathlib import Path
-
 import pytest
 
 from app.models import hub_models
@@ -9,7 +7,7 @@ from app.models.download_queue import QueuedDownload, QueuedFile
 
 
 @pytest.mark.parametrize("commit", ["../../../../outside", "main", "C" * 40 + "/.."])
-def test_a_commit_that_is_no_hash_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commit: str) -> None:
+def test_a_commit_that_is_no_hash_leads_nowhere(tmp_path, monkeypatch, commit):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache" / "hub"))
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "m.gguf").write_bytes(b"GGUF")

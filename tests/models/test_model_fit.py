@@ -5,7 +5,6 @@ import json
 import sys
 import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pytest
@@ -60,7 +59,7 @@ def advice(card_id: str, there: MemoryBudget, context: int, quantization: str = 
 
 
 @pytest.mark.fault("F5")
-def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours() -> None:
+def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours():
     there = machine.compute_memory_budget(total=32 * GB, available=20 * GB, own_bytes=3 * GB, reclaimable=2 * GB)
     assert (there.others_bytes, there.available_bytes) == (9 * GB, 22 * GB)
     # What is given back is never more than there is.
@@ -72,7 +71,7 @@ def test_the_share_of_other_programs_is_what_is_neither_free_nor_ours() -> None:
 
 
 @pytest.mark.fault("F5")
-def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
+def test_graphics_memory_holds_the_model_whole_or_shares_it():
     needed = MemoryEstimate(6 * GB, GB, GB, 8 * GB)
     cards = (Card("GPU", "", 14 * GB, 16 * GB),)
     verdicts = {
@@ -98,7 +97,7 @@ def test_graphics_memory_holds_the_model_whole_or_shares_it() -> None:
 
 @pytest.mark.parametrize(("available_gb", "verdict"), [(8, "comfortable"), (5.9, "tight"), (5, "insufficient")])
 @pytest.mark.fault("F5")
-def test_a_card_is_judged_before_there_is_a_file(available_gb: float, verdict: str) -> None:
+def test_a_card_is_judged_before_there_is_a_file(available_gb, verdict):
     found = fitting(SWALLOW, place(available_gb))
     assert found.judgement.verdict == verdict
     assert found.memory_estimate.kv_bytes == 1 << 29
@@ -106,21 +105,21 @@ def test_a_card_is_judged_before_there_is_a_file(available_gb: float, verdict: s
     assert found.parameters == pytest.approx(8.03e9, rel=0.01)
 
 
-def test_a_quantized_cache_needs_less_and_no_context_beyond_the_models_own_is_counted() -> None:
+def test_a_quantized_cache_needs_less_and_no_context_beyond_the_models_own_is_counted():
     full, half = fitting(SWALLOW, place(64)), fitting(SWALLOW, place(64), kv_type="q8_0")
     assert half.memory_estimate.kv_bytes < full.memory_estimate.kv_bytes * 0.6
     assert fitting(SWALLOW, place(64), context=32_768).context_tokens == 8192
 
 
 @pytest.mark.fault("F5")
-def test_a_card_without_dimensions_says_that_it_is_rough() -> None:
+def test_a_card_without_dimensions_says_that_it_is_rough():
     found = fitting("gemma-4-e4b-it", place(8))
     assert found.is_rough
     assert found.memory_estimate.total_bytes == found.memory_estimate.weights_bytes + 10**9
     assert 6e9 < found.parameters < 10e9
 
 
-def test_a_files_header_gives_the_same_as_before(tiny_model: Path) -> None:
+def test_a_files_header_gives_the_same_as_before(tiny_model):
     header = read_header(tiny_model)
     found = model_fit.fit_of_file(header, 8192, place(8))
     assert found.context_tokens == 512
@@ -132,7 +131,7 @@ def test_a_files_header_gives_the_same_as_before(tiny_model: Path) -> None:
 
 
 @pytest.mark.fault("F5")
-def test_a_shorter_context_or_the_heaviest_form_that_fits_or_another_model_is_advised() -> None:
+def test_a_shorter_context_or_the_heaviest_form_that_fits_or_another_model_is_advised():
     assert fitting(SWALLOW, place(5.8), context=8192).judgement.verdict == "insufficient"
     assert advice(SWALLOW, place(5.8), 8192).context_tokens == 4096  # it is the cache that does not fit
     assert fitting(SWALLOW, place(7.4), quantization="Q8_0").judgement.verdict == "insufficient"
@@ -150,7 +149,7 @@ def test_a_shorter_context_or_the_heaviest_form_that_fits_or_another_model_is_ad
 # ------------------------------------------------------------------------ speed
 
 
-def test_a_machine_is_measured_and_kept(tmp_path: Path) -> None:
+def test_a_machine_is_measured_and_kept(tmp_path):
     reports: list[float] = []
     measured = speed.measure(1, lambda done, whole: reports.append(done / whole))
     assert measured.answer_bytes_per_s > 1e8
@@ -176,7 +175,7 @@ def test_a_cancelled_measurement_leaves_neither_a_child_nor_a_file(tmp_path, mon
     assert [child for child in psutil.Process().children() if "--measure-speed" in child.cmdline()] == []
 
 
-def test_an_engine_that_cannot_be_measured_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_cannot_be_measured_is_an_error(monkeypatch):
     monkeypatch.setattr(child_commands, "speed_meter", lambda *_: [sys.executable, "-c", "1/0"])
     with pytest.raises(AppError) as caught:
         speed.measure(1)
@@ -202,7 +201,7 @@ def test_a_measurement_of_another_machine_or_engine_or_of_an_older_file_is_none(
     assert speed.load(file) is None
 
 
-def test_what_a_person_waits_for_follows_from_tokens_per_second() -> None:
+def test_what_a_person_waits_for_follows_from_tokens_per_second():
     found = PredictedSpeed(prompt=15, answer=2.0)
     assert found.first_word_s(1500) == pytest.approx(100.5)
     assert found.characters_per_s == pytest.approx(3.2)
@@ -226,7 +225,7 @@ def test_only_a_known_speed_is_called_comfortable_and_a_recorded_one_counts_more
     assert judged.word == word
 
 
-def test_the_speed_of_the_processor_says_nothing_of_a_model_on_a_graphics_card() -> None:
+def test_the_speed_of_the_processor_says_nothing_of_a_model_on_a_graphics_card():
     found = card(SWALLOW)
     conditions = model_fit.FitConditions(
         place(40, graphics_gb=24), 4096, "f16", MachineSpeed(2.12e9, 3.1e10, 1e10, 2, 1.0)
@@ -235,13 +234,13 @@ def test_the_speed_of_the_processor_says_nothing_of_a_model_on_a_graphics_card()
     assert (judged.word, judged.predicted) == ("unmeasured", None)
 
 
-def test_of_a_model_for_search_only_the_memory_is_judged() -> None:
+def test_of_a_model_for_search_only_the_memory_is_judged():
     found = card("bge-m3")
     conditions = model_fit.FitConditions(place(40), 4096, "f16", MachineSpeed(1.06e11, 6.2e12, 2e12, 8, 1.0))
     assert conditions.judge_card(found, found.files[0]).word == "enough"
 
 
-def test_the_recorded_speed_is_that_of_the_layout_that_answers_soonest() -> None:
+def test_the_recorded_speed_is_that_of_the_layout_that_answers_soonest():
     speeds = load_plan.record_speed(None, "plain", 60.0, 8.0)
     assert load_plan.recorded_speed(speeds) == PredictedSpeed(60.0, 8.0)
     assert load_plan.recorded_speed(load_plan.record_speed(speeds, "repacked", 50.0, 16.0)) == PredictedSpeed(
@@ -253,12 +252,12 @@ def test_the_recorded_speed_is_that_of_the_layout_that_answers_soonest() -> None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"answer_bytes_per_s": 1}', '{"threads": NaN}', "\ud800"])
-def test_a_damaged_measurement_is_no_measurement(tmp_path: Path, text: str) -> None:
+def test_a_damaged_measurement_is_no_measurement(tmp_path, text):
     (tmp_path / "speed.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     assert speed.load(tmp_path / "speed.json") is None
 
 
-def test_larger_models_and_fuller_caches_are_slower_and_mixtures_of_experts_faster() -> None:
+def test_larger_models_and_fuller_caches_are_slower_and_mixtures_of_experts_faster():
     here = MachineSpeed(1.59e10, 9.3e11, 300e9, 1, 1.0)
     small = speed.predict(here, MemoryEstimate(2 * GB, 0, 0, 2 * GB), 3 * GB)
     large = speed.predict(here, MemoryEstimate(5 * GB, 0, 0, 5 * GB), 8 * GB)

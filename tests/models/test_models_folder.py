@@ -21,7 +21,6 @@ from app.chat.store import Store
 from app.models import local_models, models_folder, verification
 from app.models.models_folder import FolderMoveResult
 from tests import model_files as models
-from tests.faults.ledger import Tally
 
 ROOT = Path(__file__).parents[2]
 Report = Callable[[int, int], None]
@@ -109,7 +108,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_folder_is_moved_and_what_lies_elsewhere_stays(folder: Folder, tmp_path: Path) -> None:
+def test_the_folder_is_moved_and_what_lies_elsewhere_stays(folder, tmp_path):
     target = tmp_path / "別の ドライブ" / "models"
     folder.store.put_local_model(dataclasses.replace(folder.store.local_models()[0], speeds={"plain": {"prompt": 1.0}}))
     before = [(model.id, model.name, model.speeds) for model in folder.store.local_models()]
@@ -127,7 +126,7 @@ def test_the_folder_is_moved_and_what_lies_elsewhere_stays(folder: Folder, tmp_p
     assert models_folder.pending(folder.where) is None
 
 
-def test_the_part_that_reads_pictures_moves_with_its_model(folder: Folder) -> None:
+def test_the_part_that_reads_pictures_moves_with_its_model(folder):
     part = models.projector(folder.models / "a-mmproj-F16.gguf")
     folder.store.put_local_model(local_models.with_projector(folder.store.local_models()[0], part))
     folder.move(folder.target)
@@ -135,7 +134,7 @@ def test_the_part_that_reads_pictures_moves_with_its_model(folder: Folder) -> No
     assert (folder.target / part.name).is_file()
 
 
-def test_the_part_that_reads_pictures_moves_from_another_place_of_the_folder(folder: Folder, tmp_path: Path) -> None:
+def test_the_part_that_reads_pictures_moves_from_another_place_of_the_folder(folder, tmp_path):
     (folder.models / "parts").mkdir()
     part = models.projector(folder.models / "parts" / "mmproj-F16.gguf")
     listed = folder.store.local_models()
@@ -147,14 +146,14 @@ def test_the_part_that_reads_pictures_moves_from_another_place_of_the_folder(fol
     assert {model.projector for model in folder.store.local_models()} == {moved}
 
 
-def test_it_can_be_moved_again_and_back(folder: Folder, tmp_path: Path) -> None:
+def test_it_can_be_moved_again_and_back(folder, tmp_path):
     for target in (tmp_path / "one", tmp_path / "two", folder.where.data / "models"):
         folder.move(target)
         assert contents(target) == folder.files
     assert folder.is_sound()
 
 
-def test_a_data_folder_reached_through_a_link_is_moved_too(folder: Folder, tmp_path: Path) -> None:
+def test_a_data_folder_reached_through_a_link_is_moved_too(folder, tmp_path):
     (tmp_path / "link").symlink_to(folder.where.data)
     through = str(tmp_path / "link" / "models" / "a.gguf")
     folder.store.put_local_model(dataclasses.replace(folder.store.local_models()[0], path=through))
@@ -162,7 +161,7 @@ def test_a_data_folder_reached_through_a_link_is_moved_too(folder: Folder, tmp_p
     assert folder.is_sound()
 
 
-def test_a_drive_that_is_not_plugged_in_leaves_the_data_folder_for_new_models(folder: Folder, tmp_path: Path) -> None:
+def test_a_drive_that_is_not_plugged_in_leaves_the_data_folder_for_new_models(folder, tmp_path):
     folder.move(tmp_path / "usb")
     (tmp_path / "usb").rename(tmp_path / "unplugged")
     assert paths.locate(str(folder.where.data)).models == folder.where.data / "models"
@@ -173,7 +172,7 @@ def test_a_drive_that_is_not_plugged_in_leaves_the_data_folder_for_new_models(fo
 # ------------------------------------------------------------------- refusals
 
 
-def test_a_target_that_cannot_be_one_is_refused(folder: Folder, tmp_path: Path) -> None:
+def test_a_target_that_cannot_be_one_is_refused(folder, tmp_path):
     (tmp_path / "file").touch()
     for target, code in (
         (folder.models, "move_same_place"),
@@ -186,7 +185,7 @@ def test_a_target_that_cannot_be_one_is_refused(folder: Folder, tmp_path: Path) 
         assert folder.refusal(target) == code
 
 
-def test_another_file_of_the_same_name_stops_the_move_and_stays(folder: Folder, tmp_path: Path) -> None:
+def test_another_file_of_the_same_name_stops_the_move_and_stays(folder, tmp_path):
     target = tmp_path / "taken"
     target.mkdir()
     (target / "terms.html").write_text("mine")
@@ -194,7 +193,7 @@ def test_another_file_of_the_same_name_stops_the_move_and_stays(folder: Folder, 
     assert contents(target) == {"terms.html": b"mine"}
 
 
-def test_the_same_file_that_is_there_already_is_taken_as_it_is(folder: Folder) -> None:
+def test_the_same_file_that_is_there_already_is_taken_as_it_is(folder):
     folder.target.mkdir()
     (folder.target / "a.gguf").write_bytes(folder.files["a.gguf"])
     number = (folder.target / "a.gguf").stat().st_ino
@@ -227,7 +226,7 @@ def test_a_failing_write_is_named_and_undone(folder, monkeypatch, number, code):
     assert folder.refusal() == code
 
 
-def test_cancelling_leaves_everything_as_it_was(folder: Folder) -> None:
+def test_cancelling_leaves_everything_as_it_was(folder):
     def cancel(done: int, total: int) -> None:
         if done > total * 0.6:
             raise AppError("cancelled")
@@ -236,7 +235,7 @@ def test_cancelling_leaves_everything_as_it_was(folder: Folder) -> None:
     assert folder.is_sound()
 
 
-def test_links_in_the_folder_stay_with_what_they_point_at(folder: Folder) -> None:
+def test_links_in_the_folder_stay_with_what_they_point_at(folder):
     (folder.models / "link.gguf").symlink_to(folder.elsewhere)
     folder.move()
     assert (folder.models / "link.gguf").is_symlink()
@@ -259,7 +258,7 @@ def test_an_old_file_that_is_held_open_elsewhere_is_deleted_later(folder, monkey
     assert contents(folder.models) == {}
 
 
-def test_a_file_that_changes_after_it_was_copied_stops_the_move(folder: Folder) -> None:
+def test_a_file_that_changes_after_it_was_copied_stops_the_move(folder):
     def write(done: int, total: int) -> None:
         if done == total:
             (folder.models / "a.gguf").write_bytes(folder.files["a.gguf"][::-1])
@@ -283,7 +282,7 @@ def test_an_old_file_that_changed_after_the_switch_is_not_deleted(folder, monkey
     assert contents(folder.models) == {"terms.html": b"TERMS"}
 
 
-def test_a_download_or_build_of_another_program_keeps_the_folder_where_it_is(folder: Folder) -> None:
+def test_a_download_or_build_of_another_program_keeps_the_folder_where_it_is(folder):
     for name in ("a.gguf.part.lock", "building/0123/lock"):
         lock = folder.models / name
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -310,7 +309,7 @@ def _killed(*cases: Case) -> list[int]:
 
 
 @pytest.mark.fault("F3")
-def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(tmp_path: Path, tally: Tally) -> None:
+def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(tmp_path, tally):
     def prepared(number: int) -> Folder:
         folder = Folder(tmp_path / str(number))
         folder.store.close()
@@ -338,7 +337,7 @@ def test_killed_at_any_change_of_the_file_system_nothing_is_lost_and_it_goes_on(
 
 @pytest.mark.parametrize("goes_on", [True, False])
 @pytest.mark.fault("F3")
-def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(folder: Folder, goes_on: bool) -> None:
+def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(folder, goes_on):
     folder.killed_at(12)
     (folder.target / "terms.html").write_text("mine, another version")
     if goes_on:
@@ -351,7 +350,7 @@ def test_a_file_that_the_user_put_in_the_new_folder_after_a_kill_stays(folder: F
 
 
 @pytest.mark.fault("F3")
-def test_a_file_that_changed_after_a_kill_is_copied_anew(folder: Folder) -> None:
+def test_a_file_that_changed_after_a_kill_is_copied_anew(folder):
     folder.killed_at(16)
     assert (folder.target / "a.gguf").exists()
     models.tiny_llama(folder.models / "a.gguf", seed=4)
@@ -361,7 +360,7 @@ def test_a_file_that_changed_after_a_kill_is_copied_anew(folder: Folder) -> None
 
 
 @pytest.mark.fault("F3")
-def test_a_move_to_another_place_undoes_the_interrupted_one(folder: Folder, tmp_path: Path) -> None:
+def test_a_move_to_another_place_undoes_the_interrupted_one(folder, tmp_path):
     folder.killed_at(12)
     assert contents(folder.target)
     folder.move(tmp_path / "second")

@@ -45,7 +45,7 @@ def installed(folder: Path, wheels: Path | str = "") -> list[Event]:
     return events
 
 
-def test_it_is_unpacked_from_a_folder_without_any_network(lock: PackageLock, wheels: Path, tmp_path: Path) -> None:
+def test_it_is_unpacked_from_a_folder_without_any_network(lock, wheels, tmp_path):
     folder = tmp_path / "ocr"
     assert package_folder.locate(folder, lock) is None
     events = installed(folder, wheels)
@@ -186,7 +186,7 @@ def test_a_kill_while_it_is_replaced_or_removed_loses_nothing_that_works(lock, w
     assert not work.exists()
 
 
-def test_only_one_program_changes_it(lock: PackageLock, wheels: Path, tmp_path: Path) -> None:
+def test_only_one_program_changes_it(lock, wheels, tmp_path):
     folder = tmp_path / "ocr"
     installed(folder, wheels)
     with filelock.FileLock(str(tmp_path / "ocr.lock")):
@@ -200,7 +200,7 @@ def test_only_one_program_changes_it(lock: PackageLock, wheels: Path, tmp_path: 
     package_folder.remove(folder)  # nothing is there
 
 
-def test_a_machine_without_a_lock_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_lock_is_told_so(tmp_path, monkeypatch):
     monkeypatch.setattr(package_locks, "this_system", lambda: "plan9-sparc")
     with pytest.raises(AppError) as caught:
         installed(tmp_path / "ocr")
@@ -208,7 +208,7 @@ def test_a_machine_without_a_lock_is_told_so(tmp_path: Path, monkeypatch: pytest
     assert caught.value.facts == {"system": "plan9-sparc", "python": ".".join(map(str, sys.version_info[:2]))}
 
 
-def test_kotae_ships_a_lock_for_each_machine_and_python_without_what_the_program_has() -> None:
+def test_kotae_ships_a_lock_for_each_machine_and_python_without_what_the_program_has():
     files = sorted((package_locks.resources() / "ocr" / "locked").glob("*.txt"))
     systems = ("darwin-arm64", "linux-x86_64", "win32-x86_64")
     assert [one.stem for one in files] == [f"ocr-{system}-py{v}" for system in systems for v in (311, 312, 313)]

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +39,7 @@ def raw(folder: Path) -> dict[str, bytes]:
     return {name: data[slice(*(begin + at for at in entry["data_offsets"]))] for name, entry in entries.items()}
 
 
-def test_it_is_listed_and_written_again_as_it_was(base: LocalModel, where: Paths, store: Store, tmp_path: Path) -> None:
+def test_it_is_listed_and_written_again_as_it_was(base, where, store, tmp_path):
     folder = hf_models.adapter(tmp_path / "lora")
     found = peft_adapter.read_for(folder, base)
     assert not found.is_proven
@@ -69,11 +68,11 @@ def test_it_is_listed_and_written_again_as_it_was(base: LocalModel, where: Paths
         ({"init_lora_weights": "pissa_niter_16"}, "hf_adapter_unsupported"),  # it belongs to another base
     ],
 )
-def test_another_base_or_kind_is_refused(base: LocalModel, tmp_path: Path, change: dict[str, Any], code: str) -> None:
+def test_another_base_or_kind_is_refused(base, tmp_path, change, code):
     assert refusal(hf_models.adapter(tmp_path / "lora", **change), base) == code
 
 
-def test_matrices_that_llama_cpp_names_otherwise_are_refused(base: LocalModel, tmp_path: Path) -> None:
+def test_matrices_that_llama_cpp_names_otherwise_are_refused(base, tmp_path):
     folder = hf_models.adapter(tmp_path / "lora")
     weights = folder / "adapter_model.safetensors"
     data = weights.read_bytes()
@@ -84,7 +83,7 @@ def test_matrices_that_llama_cpp_names_otherwise_are_refused(base: LocalModel, t
 @pytest.mark.parametrize(
     ("second", "code"), [("layers.0.self_attn", "hf_adapter_unsupported"), ("layers.00.self_attn", "peft_unsupported")]
 )
-def test_two_pairs_for_one_matrix_are_refused(base: LocalModel, tmp_path: Path, second: str, code: str) -> None:
+def test_two_pairs_for_one_matrix_are_refused(base, tmp_path, second, code):
     folder = hf_models.adapter(tmp_path / "lora")
     arrays = {
         name: np.frombuffer(data, np.float32).reshape(-1, 64 if "_A" in name else 4)
@@ -113,7 +112,7 @@ def test_ranks_that_one_configuration_cannot_state_are_not_exported(base, where,
         peft_adapter.export(model, tmp_path / "out", permit=PERMIT)
 
 
-def test_one_that_is_not_finite_leaves_nothing(base: LocalModel, where: Paths, store: Store, tmp_path: Path) -> None:
+def test_one_that_is_not_finite_leaves_nothing(base, where, store, tmp_path):
     folder = hf_models.adapter(tmp_path / "lora", size=float("nan"))
     with pytest.raises(AppError, match="peft_not_finite"):
         peft_adapter.add(peft_adapter.read_for(folder, base), base, "点検", store, where.models)
@@ -122,7 +121,7 @@ def test_one_that_is_not_finite_leaves_nothing(base: LocalModel, where: Paths, s
 
 
 @pytest.mark.parametrize("what", ["hash", "repository"])
-def test_an_adapter_that_names_another_base_is_refused(base: LocalModel, tmp_path: Path, what: str) -> None:
+def test_an_adapter_that_names_another_base_is_refused(base, tmp_path, what):
     folder = hf_models.adapter(tmp_path / "lora", base_model_name_or_path="someone/another-8B")
     sha256 = input_file.sha256_of(Path(base.path))
     if what == "hash":

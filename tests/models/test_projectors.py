@@ -1,7 +1,6 @@
 """The part with which a model reads pictures: found in its folder, counted in the forecast, and done without."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -31,7 +30,7 @@ def test_it_is_found_in_the_folder_by_its_name(names, part, is_found, tmp_path):
     assert local_models.describe(tmp_path / names[0]).projector == (str(made) if is_found else "")
 
 
-def test_one_of_another_width_is_neither_found_nor_taken(tmp_path: Path) -> None:
+def test_one_of_another_width_is_neither_found_nor_taken(tmp_path):
     path = models.tiny_llama(tmp_path / "tiny-F32.gguf")
     part = models.projector(tmp_path / "tiny-mmproj-F16.gguf", models.ProjectorShape(text=72))
     model = local_models.describe(path)
@@ -40,7 +39,7 @@ def test_one_of_another_width_is_neither_found_nor_taken(tmp_path: Path) -> None
         local_models.with_projector(model, part)
 
 
-def test_it_is_planned_and_counted_where_the_engine_can_use_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_planned_and_counted_where_the_engine_can_use_it(tmp_path, monkeypatch):
     path = models.tiny_llama(tmp_path / "tiny-F32.gguf")
     part = models.projector(tmp_path / "tiny-mmproj-F16.gguf")
     model, header = local_models.describe(path), gguf.read_header(path)
@@ -71,7 +70,7 @@ def test_a_download_of_another_size_is_refused_also_if_a_part_that_reads_picture
         download_queue.downloaded_model(planned, tmp_path)
 
 
-def test_a_download_goes_on_if_the_repository_has_its_part_that_reads_pictures_no_more() -> None:
+def test_a_download_goes_on_if_the_repository_has_its_part_that_reads_pictures_no_more():
     card = catalogue.load().card("gemma-3-4b-it")
     planned = download_queue.plan_download(card, card.files[0], "", "1")
     model, part = planned.files

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from app.base.migrations import MIGRATIONS
-from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.models import local_models, verification
@@ -43,14 +42,14 @@ def told(verdict: VerifyResult) -> tuple[str, str | None]:
     return verdict.state, verdict.problem.code if verdict.problem else None
 
 
-def test_the_first_time_remembers_and_the_second_compares(path: Path) -> None:
+def test_the_first_time_remembers_and_the_second_compares(path):
     first = verification.verify_model(local_models.describe(path))
     assert told(first) == ("first", None)
     assert len(first.model.files[0].sha256) == 64
     assert told(verification.verify_model(first.model)) == ("sound", None)
 
 
-def test_flipped_bytes_are_damage_until_they_are_flipped_back(path: Path, known: LocalModel) -> None:
+def test_flipped_bytes_are_damage_until_they_are_flipped_back(path, known):
     for from_end in (1, 5_000, 200_000):
         flip(path, path.stat().st_size - from_end)
         verdict = verification.verify_model(known)
@@ -60,7 +59,7 @@ def test_flipped_bytes_are_damage_until_they_are_flipped_back(path: Path, known:
     assert told(verification.verify_model(known)) == ("sound", None)
 
 
-def test_a_file_that_was_written_to_or_replaced_is_said_to_be_changed(path: Path, known: LocalModel) -> None:
+def test_a_file_that_was_written_to_or_replaced_is_said_to_be_changed(path, known):
     first = local_models.describe(path)
     flip(path, path.stat().st_size - 9, keeps_time=False)
     assert told(verification.verify_model(known)) == ("changed", "model_file_changed")
@@ -70,14 +69,14 @@ def test_a_file_that_was_written_to_or_replaced_is_said_to_be_changed(path: Path
     assert told(verification.verify_model(known)) == ("changed", "model_file_changed")
 
 
-def test_a_new_time_alone_is_no_change(path: Path, known: LocalModel) -> None:
+def test_a_new_time_alone_is_no_change(path, known):
     os.utime(path, ns=(1, 1))
     verdict = verification.verify_model(known)
     assert told(verdict) == ("sound", None)
     assert verdict.model.files[0].modified_ns == 1
 
 
-def test_a_broken_structure_is_named(path: Path, known: LocalModel) -> None:
+def test_a_broken_structure_is_named(path, known):
     whole = path.read_bytes()
     for content, code in (
         (b"", "file_empty"),
@@ -92,7 +91,7 @@ def test_a_broken_structure_is_named(path: Path, known: LocalModel) -> None:
     assert told(verification.verify_model(known)) == ("missing", "file_missing")
 
 
-def test_each_part_of_a_split_model_is_compared(tmp_path: Path) -> None:
+def test_each_part_of_a_split_model_is_compared(tmp_path):
     models.tiny_llama(tmp_path / "s.gguf", tensors_per_file=9)
     known = verification.verify_model(local_models.describe(tmp_path / "s-00001-of-00003.gguf")).model
     assert len({mark.sha256 for mark in known.files}) == 3
@@ -105,7 +104,7 @@ def test_each_part_of_a_split_model_is_compared(tmp_path: Path) -> None:
     assert told(verification.verify_model(known)) == ("missing", "split_part_missing")
 
 
-def test_the_hash_in_the_name_of_ollamas_file_is_what_it_is_compared_with(tmp_path: Path, path: Path) -> None:
+def test_the_hash_in_the_name_of_ollamas_file_is_what_it_is_compared_with(tmp_path, path):
     from tests.models.test_found_models import put_into_ollama
 
     blob = put_into_ollama(tmp_path / "o", path, "registry.ollama.ai", "library", "tiny", "latest")
@@ -125,7 +124,7 @@ def test_the_catalogues_hash_is_what_a_file_of_the_catalogue_is_compared_with(tm
     assert told(verification.verify_model(local_models.describe(copy))) == ("damaged", "model_file_damaged")
 
 
-def test_progress_goes_up_to_the_whole_and_can_end_the_work(path: Path) -> None:
+def test_progress_goes_up_to_the_whole_and_can_end_the_work(path):
     model = local_models.describe(path)
     seen: list[tuple[int, int]] = []
     verification.verify_model(model, lambda done, total: seen.append((done, total)))
@@ -138,7 +137,7 @@ def test_progress_goes_up_to_the_whole_and_can_end_the_work(path: Path) -> None:
         verification.verify_model(model, cancel)
 
 
-def test_the_marks_are_kept_in_the_list_and_by_a_second_import(store: Store, path: Path, known: LocalModel) -> None:
+def test_the_marks_are_kept_in_the_list_and_by_a_second_import(store, path, known):
     store.put_local_model(known)
     assert store.local_models() == [known]
     again = local_models.merged_with_known(local_models.describe(path), store.local_models())
@@ -148,7 +147,7 @@ def test_the_marks_are_kept_in_the_list_and_by_a_second_import(store: Store, pat
     assert again.files[0].sha256 == ""
 
 
-def test_a_list_from_before_the_marks_is_verified_too(where: Paths, path: Path) -> None:
+def test_a_list_from_before_the_marks_is_verified_too(where, path):
     model = local_models.describe(path)
     at = next(number for number, step in enumerate(MIGRATIONS) if step.__name__ == "_marks_of_model_files")
     db = sqlite3.connect(where.database)

@@ -60,7 +60,7 @@ GIVEN = {
 def test_what_the_spec_says_stays(preset: str) -> None:
     for field, values in GIVEN.items():
         for value in values:
-            assert getattr(decided(CARD, preset=preset, **{field: value}), field) == value
+            assert getattr(decided(CARD, preset=preset, **{field: value}), field) == value, field
 
 
 @pytest.mark.parametrize(

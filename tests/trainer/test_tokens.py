@@ -121,15 +121,15 @@ def test_an_example_begins_with_one_first_token_and_labels_answers_and_their_end
         for chat, found in zip(CHATS, answers[f"{family} {form}"], strict=True):
             ends = 0
             for example in found["examples"]:
-                assert example["ids"].count(bos) == (0 if bos is None else 1)
-                assert bos is None or example["ids"][0] == bos
-                assert example["labels"][0] == -100
+                assert example["ids"].count(bos) == (0 if bos is None else 1), form
+                assert bos is None or example["ids"][0] == bos, form
+                assert example["labels"][0] == -100, form
                 assert all(label in (id, -100) for id, label in zip(example["ids"], example["labels"], strict=True))
                 trained = [label != -100 for label in example["labels"]]
-                assert trained[-1]
-                assert any(trained[:-1])
+                assert trained[-1], form
+                assert any(trained[:-1]), form
                 ends += sum(one and not other for one, other in zip(trained, [*trained[1:], False], strict=True))
-            assert ends == len([message for message in chat if message["role"] == "assistant"])
+            assert ends == len([message for message in chat if message["role"] == "assistant"]), form
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -45,6 +45,7 @@ UNTOLD = Gpu("NVIDIA GB10", None, None, "580.1", (12, 1))
         (replace(HERE, gpus=(Gpu("NVIDIA"),)), None, "", "driver_silent", ["driver_silent"], True),
         (HERE, replace(CUDA, devices=()), "", "card_unseen", ["card_unseen"], True),
         (on(UNTOLD), CUDA, "", "no_cuda", ["memory_untold"], True),  # it is not guessed at
+        (on(replace(CARD, free_bytes=None)), CUDA, "", "no_cuda", ["memory_untold"], True),
         (on(replace(CARD, capability=(7, 0))), None, "", "no_cuda", ["card_old"], True),  # for the published torch
         (on(replace(CARD, capability=(7, 5))), None, "", "unverified", ["unverified", "no_bf16"], True),
     ],

@@ -20,8 +20,6 @@ from tests.inference.engine import held_out
 from tests.training.driver import code_of
 from trainer.spec import RunSpec
 
-GB = 10**9
-
 
 @pytest.fixture
 def export(tmp_path: Path) -> ExportPlan:

@@ -401,9 +401,9 @@ def test_it_does_not_begin_with_another_file(is_there: bool, away: Away) -> None
             (away.job / name).unlink()
         status, *streams = away.done()
         said = "".join(streams)
-        assert (status, name in said, "sha256sum" in said) == (3, True, False)
-        assert said.endswith("ください。\n")
-        assert not (away.job / "run").exists()
+        assert (status, name in said, "sha256sum" in said) == (3, True, False), (name, said)
+        assert said.endswith("ください。\n"), name
+        assert not (away.job / "run").exists(), name
         (away.job / name).write_bytes(before)
 
 

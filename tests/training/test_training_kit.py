@@ -83,9 +83,7 @@ def gathered(folder: Path, lock: PackageLock, target: Path) -> dict[str, Path]:
     return kit.collect_wheels(folder, lock, kit.kit_in(folder), target, lambda _package, _done, _total: None)
 
 
-def test_what_is_too_large_is_in_parts_and_all_comes_back(
-    tmp_path: Path, lock: PackageLock, wheels: Path, archive: Path, where: EnvironmentFolders
-) -> None:
+def test_what_is_too_large_is_in_parts_and_all_comes_back(tmp_path, lock, wheels, archive, where):
     folder = tmp_path / "キット"
     write(folder, lock, wheels, archive)
     names = {path.name for path in folder.iterdir()}
@@ -106,9 +104,7 @@ def test_what_is_too_large_is_in_parts_and_all_comes_back(
     assert archive.name in readme
 
 
-def test_written_again_it_goes_on_and_what_is_not_of_it_any_more_goes(
-    lock: PackageLock, wheels: Path, folder: Path
-) -> None:
+def test_written_again_it_goes_on_and_what_is_not_of_it_any_more_goes(lock, wheels, folder):
     (folder / "mine.txt").touch()
     kept = (folder / "peft-1.0-py3-none-any.whl").stat().st_mtime_ns
     write(folder, lock, wheels, part_bytes=100_000)
@@ -122,7 +118,7 @@ def test_written_again_it_goes_on_and_what_is_not_of_it_any_more_goes(
     assert (folder / "mine.txt").exists()
 
 
-def test_interrupted_nothing_half_has_a_final_name(tmp_path: Path, lock: PackageLock, wheels: Path) -> None:
+def test_interrupted_nothing_half_has_a_final_name(tmp_path, lock, wheels):
     folder = tmp_path / "kit"
 
     def stop(done: int, total: int) -> None:
@@ -140,9 +136,7 @@ def test_interrupted_nothing_half_has_a_final_name(tmp_path: Path, lock: Package
     assert kit.read_kit(folder).lock == lock.name
 
 
-def test_a_folder_with_somebody_elses_files_of_those_names_is_left_alone(
-    tmp_path: Path, lock: PackageLock, wheels: Path
-) -> None:
+def test_a_folder_with_somebody_elses_files_of_those_names_is_left_alone(tmp_path, lock, wheels):
     for name, text in (("README.txt", "my notes"), (kit.KIT_NAME, "{}")):
         folder = tmp_path / name
         folder.mkdir()
@@ -154,9 +148,7 @@ def test_a_folder_with_somebody_elses_files_of_those_names_is_left_alone(
 
 
 @pytest.mark.parametrize("how", ["changed", "cut", "lost"])
-def test_a_damaged_part_and_a_damaged_wheel_are_named(
-    tmp_path: Path, lock: PackageLock, how: str, folder: Path
-) -> None:
+def test_a_damaged_part_and_a_damaged_wheel_are_named(tmp_path, lock, how, folder):
     part = next(iter(sorted(folder.glob("*.kotae-part"))))
     for path, codes in (
         (part, {"kit_part_damaged", "kit_part_missing"}),
@@ -192,12 +184,12 @@ def tampered(folder: Path, change) -> None:
         lambda document: document["files"].append(document["files"][0]),
     ],
 )
-def test_a_table_that_was_tampered_with_is_refused(change, folder: Path) -> None:
+def test_a_table_that_was_tampered_with_is_refused(change, folder):
     tampered(folder, change)
     assert code_of(kit.read_kit, folder) == "training_kit_damaged"
 
 
-def test_one_flipped_byte_of_the_table_is_noticed_and_a_newer_kit_is_told(folder: Path) -> None:
+def test_one_flipped_byte_of_the_table_is_noticed_and_a_newer_kit_is_told(folder):
     tampered(folder, lambda document: document.update(version=2))
     assert code_of(kit.read_kit, folder) == "kit_newer"
     content = (folder / kit.KIT_NAME).read_bytes()
@@ -205,7 +197,7 @@ def test_one_flipped_byte_of_the_table_is_noticed_and_a_newer_kit_is_told(folder
     assert code_of(kit.read_kit, folder) == "training_kit_damaged"
 
 
-def test_a_kit_with_a_lock_of_its_own_is_not_installed(tmp_path: Path, wheels: Path) -> None:
+def test_a_kit_with_a_lock_of_its_own_is_not_installed(tmp_path, wheels):
     make_wheel(wheels, "peft", requires="evil")  # of the same name as that which Kotae knows
     (other,) = write_lock(tmp_path / "other", wheels).iterdir()
     folder = tmp_path / "kit"
@@ -213,7 +205,7 @@ def test_a_kit_with_a_lock_of_its_own_is_not_installed(tmp_path: Path, wheels: P
     assert code_of(kit.lock_of, kit.read_kit(folder), folder) == "training_kit_other"
 
 
-def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: PackageLock, wheels: Path) -> None:
+def test_a_kit_for_another_kind_of_machine_is_named(tmp_path, lock, wheels):
     folder = tmp_path / "kit"
     lock.path.rename(lock.path.with_name("cpu-plan9-sparc-py311.txt"))
     foreign = locks.find_lock("cpu-plan9-sparc-py311")
@@ -225,7 +217,7 @@ def test_a_kit_for_another_kind_of_machine_is_named(tmp_path: Path, lock: Packag
 # ---------------------------------------------------------------------- its Python
 
 
-def test_a_python_goes_when_nothing_is_made_from_it(archive: Path, where: EnvironmentFolders) -> None:
+def test_a_python_goes_when_nothing_is_made_from_it(archive, where):
     for sha256 in ("a" * 64, "b" * 64):
         base_pythons.unpack_archive(archive, sha256, where)
     used, unused = base_pythons.own_programs(where)
@@ -244,7 +236,7 @@ def test_a_python_goes_when_nothing_is_made_from_it(archive: Path, where: Enviro
     assert not where.pythons.exists()
 
 
-def test_a_python_is_known_by_its_content_alone(tmp_path: Path, archive: Path) -> None:
+def test_a_python_is_known_by_its_content_alone(tmp_path, archive):
     renamed = archive.rename(tmp_path / "python (1).tgz")
     assert base_pythons.identify_archive(renamed).python == HERE
     for path in (tmp_path / "none.tar.gz", pack(tmp_path / archive.name, {**PROGRAM, "python/more": b""}), tmp_path):
@@ -252,14 +244,14 @@ def test_a_python_is_known_by_its_content_alone(tmp_path: Path, archive: Path) -
         assert (error.code, error.facts["names"]) == ("python_archive_unknown", archive.name)
 
 
-def test_every_lock_has_a_python_that_a_kit_for_it_may_bring() -> None:
+def test_every_lock_has_a_python_that_a_kit_for_it_may_bring():
     for system in ("linux-x86_64", "win32-x86_64", "darwin-arm64"):
         for lock in locks.all_locks(system):
             pin = base_pythons.newest_pinned(lock.system, lock.python)
             assert f"-{locks.dotted(lock.python)}." in pin.name
 
 
-def test_a_python_of_which_a_part_is_lost_is_unpacked_again(archive: Path, where: EnvironmentFolders) -> None:
+def test_a_python_of_which_a_part_is_lost_is_unpacked_again(archive, where):
     base_pythons.unpack_archive(archive, "a" * 64, where)
     (program,) = base_pythons.own_programs(where)
     program.unlink()
@@ -267,18 +259,14 @@ def test_a_python_of_which_a_part_is_lost_is_unpacked_again(archive: Path, where
     assert base_pythons.own_programs(where) == [program]
 
 
-def test_a_pinned_archive_that_cannot_be_unpacked_is_said_and_leaves_nothing(
-    tmp_path: Path, where: EnvironmentFolders
-) -> None:
+def test_a_pinned_archive_that_cannot_be_unpacked_is_said_and_leaves_nothing(tmp_path, where):
     whole = pack(tmp_path / "a.tar.gz", {"python/lib/x": random.Random(1).randbytes(300_000), **PROGRAM})
     whole.write_bytes(whole.read_bytes()[:-50_000])
     assert code_of(base_pythons.unpack_archive, whole, "a" * 64, where) == "python_archive_unusable"
     assert [path for path in where.base.rglob("*") if path.is_file()] == []
 
 
-def test_what_was_joined_before_and_is_another_is_joined_anew(
-    tmp_path: Path, lock: PackageLock, wheels: Path, archive: Path, where: EnvironmentFolders
-) -> None:
+def test_what_was_joined_before_and_is_another_is_joined_anew(tmp_path, lock, wheels, archive, where):
     folder = tmp_path / "Python もある"
     write(folder, lock, wheels, archive, part_bytes=100)
     found = gathered(folder, lock, where.wheels)
@@ -290,9 +278,7 @@ def test_what_was_joined_before_and_is_another_is_joined_anew(
 
 
 @pytest.mark.parametrize("name", ["../evil", "python/../../evil", "/evil"])
-def test_what_would_leave_its_folder_is_not_unpacked_there(
-    tmp_path: Path, name: str, where: EnvironmentFolders
-) -> None:
+def test_what_would_leave_its_folder_is_not_unpacked_there(tmp_path, name, where):
     archive = pack(tmp_path / "a.tar.gz", {"python/lib/python3.11/os.py": b"", name: b"evil"})
     with contextlib.suppress(AppError):
         base_pythons.unpack_archive(archive, "c" * 64, where)

@@ -94,7 +94,7 @@ def answers(out: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.model
 @needs_trial
-def test_a_workbook_is_answered_with_its_sources_and_a_second_run_is_refused(ask_json: Run, tmp_path: Path) -> None:
+def test_a_workbook_is_answered_with_its_sources_and_a_second_run_is_refused(ask_json, tmp_path):
     book = openpyxl.Workbook()
     for row in (["番号", "質問"], [1, QUESTION], [2, None], [3, "航空法で定めるポンプの飛行高度の上限は？"]):
         book.active.append(row)
@@ -163,7 +163,7 @@ def test_a_model_or_adapter_that_was_trained_on_confidential_rows_answers_with_a
 # -------------------------------------------------------------- the fake engine
 
 
-def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start: Start, beside: Run, tmp_path: Path) -> None:
+def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start, beside, tmp_path):
     out = tmp_path / "a.jsonl"
     command = ("--batch", write_questions(tmp_path / "q.jsonl"), "--out", out)
     kept: list[dict[str, Any]] = []
@@ -187,7 +187,7 @@ def test_killed_again_and_again_it_goes_on_and_asks_nothing_twice(start: Start, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a console event goes to the whole group")
-def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start, beside: Run, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start, beside, tmp_path):
     out = tmp_path / "a.csv"
     path, other = write_questions(tmp_path / "q.jsonl"), write_questions(tmp_path / "other.jsonl", 3)
     command = ("--batch", path, "--out", out, "--max-tokens", "24")
@@ -221,7 +221,7 @@ def test_ctrl_c_keeps_what_is_answered_and_the_same_command_goes_on(start: Start
         ((), 2, "usage"),
     ],
 )
-def test_what_cannot_be_is_said_in_words(beside: Run, options: tuple[str, ...], status: int, code: str) -> None:
+def test_what_cannot_be_is_said_in_words(beside, options, status, code):
     found, said, told = beside(*options)
     assert (found, said["error"]["code"]) == (status, code)
     assert told.count("。") >= 2

@@ -8,7 +8,6 @@ import pytest
 
 from app.base.database import Database
 from app.base.errors import AppError
-from app.base.paths import Paths
 from app.chat.cli import ask
 from app.chat.services import command_request
 from app.chat.store import Store
@@ -19,7 +18,7 @@ from app.training.runs import run_folders
 from tests import model_files as models
 
 
-def test_model_and_preset_come_from_one_look_into_the_database(where: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_and_preset_come_from_one_look_into_the_database(where, monkeypatch):
     store = Store.open(where.database, where.backups)
     store.put_local_model(LocalModel("a", "A", str(where.data / "a.gguf"), 1, "llama", "Q4_K_M", 4096, 1.0))
     store.close()
@@ -43,7 +42,7 @@ def test_model_and_preset_come_from_one_look_into_the_database(where: Paths, mon
 MODEL = LocalModel("a", "お試し用 270M", "/a.gguf", 1, "llama", "Q4_K_M", 4096, 1.0)
 
 
-def test_the_trial_model_is_called_starter_as_for_a_training(where: Paths) -> None:
+def test_the_trial_model_is_called_starter_as_for_a_training(where):
     """Not what is called so in part: `starter-answers` is a model that somebody has trained."""
     other = LocalModel("starter-answers", "starter-answers", "/b.gguf", 1, "llama", "F16", 4096, 1.0)
     trial = LocalModel("gemma", "お試し用", "/c.gguf", 1, "gemma3", "Q4_K_M", 4096, 1.0, starter.card().id)
@@ -63,14 +62,14 @@ def test_the_trial_model_is_called_starter_as_for_a_training(where: Paths) -> No
         (b"<!doctype html><html></html>", "not_gguf_html"),  # which tells what went wrong
     ],
 )
-def test_a_file_that_is_none_is_called_no_adapter(tmp_path: Path, content: bytes, code: str) -> None:
+def test_a_file_that_is_none_is_called_no_adapter(tmp_path, content, code):
     (tmp_path / "絵.png").write_bytes(content)
     with pytest.raises(AppError) as caught:
         command_request.choose_adapter(str(tmp_path / "絵.png"), tmp_path / "runs", run_folders.find_folder)
     assert caught.value.code == code
 
 
-def test_a_strength_that_is_no_number_is_named_and_not_the_adapter(tmp_path: Path) -> None:
+def test_a_strength_that_is_no_number_is_named_and_not_the_adapter(tmp_path):
     (tmp_path / "own.gguf").write_bytes(b"GGUF")
     with pytest.raises(AppError) as caught:
         command_request.choose_adapter(f"{tmp_path / 'own.gguf'}:強", tmp_path / "runs", run_folders.find_folder)
@@ -79,7 +78,7 @@ def test_a_strength_that_is_no_number_is_named_and_not_the_adapter(tmp_path: Pat
         command_request.choose_adapter("なし:強", tmp_path / "runs", run_folders.find_folder)
 
 
-def test_the_line_below_an_answer_names_the_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_line_below_an_answer_names_the_adapter(monkeypatch):
     own = (AdapterUse("/files/own.gguf", 0.5),)
     assert command_request.adapter_name(own, MODEL) == "own.gguf:0.5"
     assert command_request.adapter_name((), MODEL) is None

@@ -2,10 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,11 +16,10 @@ pytestmark = [
     pytest.mark.model,
     pytest.mark.skipif(not starter.is_available(), reason="the starter's package is not installed"),
 ]
-Ask = Callable[..., tuple[int, Any, str]]
 ELSEWHERE = "航空法で定めるポンプの飛行高度の上限は？"
 
 
-def test_the_answer_is_one_json_object_with_sources_and_claims(ask_json: Ask) -> None:
+def test_the_answer_is_one_json_object_with_sources_and_claims(ask_json):
     status, answer, told = ask_json(QUESTION, "--collection", "基準")
     assert status == 0, told
     assert (answer["answer"], answer["verdict"]) == (f"**「{COVER}」[1]**", "answered")
@@ -44,7 +40,7 @@ def test_the_answer_is_one_json_object_with_sources_and_claims(ask_json: Ask) ->
     assert answer["label"] == "internal"
 
 
-def test_the_answer_says_the_label_that_its_collection_has_now(ask_json: Ask, trial_data: Path) -> None:
+def test_the_answer_says_the_label_that_its_collection_has_now(ask_json, trial_data):
     with closing(Library.open_second(trial_data / "documents.sqlite")) as library:
         collection = library.collection("基準").id
         library.set_label(collection, "secret")
@@ -55,7 +51,7 @@ def test_the_answer_says_the_label_that_its_collection_has_now(ask_json: Ask, tr
     assert answer["label"] == "secret"
 
 
-def test_people_read_the_answer_and_below_it_the_sources(ask: Ask) -> None:
+def test_people_read_the_answer_and_below_it_the_sources(ask):
     _, said, _ = ask(QUESTION, "--collection", "基準")
     lines = said.splitlines()
     assert lines[0] == f"**「{COVER}」[1]**"
@@ -63,7 +59,7 @@ def test_people_read_the_answer_and_below_it_the_sources(ask: Ask) -> None:
     assert "抜粋表示" in said
 
 
-def test_what_is_not_in_the_documents_is_said_and_the_nearest_passages_are_named(ask: Ask, ask_json: Ask) -> None:
+def test_what_is_not_in_the_documents_is_said_and_the_nearest_passages_are_named(ask, ask_json):
     status, answer, _ = ask_json(ELSEWHERE, "--collection", "基準")
     assert (status, answer["verdict"], answer["claims"]) == (0, "not_in_documents", [])
     assert answer["answer"] == "資料にありません。"
@@ -72,7 +68,7 @@ def test_what_is_not_in_the_documents_is_said_and_the_nearest_passages_are_named
     assert said.startswith("資料にありません。\n\n近い箇所\n[1] ")
 
 
-def test_what_only_comes_close_is_shown_and_said_not_to_be_certain(ask: Ask, ask_json: Ask) -> None:
+def test_what_only_comes_close_is_shown_and_said_not_to_be_certain(ask, ask_json):
     question = "プレキャスト部材の鉄筋のかぶりは何mmですか"
     status, answer, _ = ask_json(question, "--collection", "基準")
     assert (status, answer["verdict"], "かぶり" in answer["answer"]) == (0, "near", True)
@@ -81,13 +77,13 @@ def test_what_only_comes_close_is_shown_and_said_not_to_be_certain(ask: Ask, ask
     assert "出典" in said
 
 
-def test_a_collection_that_is_not_there_is_named(ask_json: Ask) -> None:
+def test_a_collection_that_is_not_there_is_named(ask_json):
     status, said, told = ask_json("質問", "--collection", "要領")
     assert (status, said["error"]["code"]) == (3, "unknown_collection")
     assert "要領" in told
 
 
-def test_the_manual_answers_a_first_question_with_nothing_prepared(ask_json: Ask) -> None:
+def test_the_manual_answers_a_first_question_with_nothing_prepared(ask_json):
     status, answer, told = ask_json("モデルを追加するには？", "--collection", "Kotae の使い方")
     assert (status, answer["verdict"]) == (0, "answered"), told
     assert "GGUF ファイルを取り込む" in answer["answer"]
@@ -98,13 +94,13 @@ def test_the_manual_answers_a_first_question_with_nothing_prepared(ask_json: Ask
     ("language", "line"),
     [("ja", "回答は、長さの上限に達して途中で切れています。"), ("en", "The answer was cut off at its length limit.")],
 )
-def test_an_answer_that_was_cut_off_is_named_as_such(ask: Ask, language: str, line: str) -> None:
+def test_an_answer_that_was_cut_off_is_named_as_such(ask, language, line):
     status, _, told = ask("かぶりとは何ですか", "--max-tokens", "3", "--adapter", "none", "--lang", language)
     assert status == 0, told
     assert line in told.splitlines()
 
 
-def test_a_file_answers_one_question_and_nothing_of_it_stays(ask_json: Ask, trial_data: Path, tmp_path: Path) -> None:
+def test_a_file_answers_one_question_and_nothing_of_it_stays(ask_json, trial_data, tmp_path):
     path = tmp_path / "契約書.md"
     path.write_text("# 契約\n\n## 第8条（損害賠償）\n\n損害賠償の額は委託料の120パーセントを上限とする。\n", "utf-8")
     status, answer, told = ask_json("損害賠償の上限は？", "--file", path, "--file", path)
@@ -132,7 +128,7 @@ def test_a_file_that_cannot_be_read_is_named_and_nothing_of_it_stays(ask_json, t
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_what_a_killed_command_left_goes_with_the_next_file(ask_json: Ask, trial_data: Path, tmp_path: Path) -> None:
+def test_what_a_killed_command_left_goes_with_the_next_file(ask_json, trial_data, tmp_path):
     long, path = tmp_path / "長い.md", tmp_path / "覚書.txt"
     long.write_text("".join(f"## {n}\n\n{COVER}{n}\n\n" for n in range(4000)), "utf-8")
     path.write_text("点検は5年に1回とする。", "utf-8")

@@ -2,16 +2,12 @@
 
 import io
 import sys
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from app.models import starter
 from tests.chat.cli.conftest import COVER, QUESTION
-
-Ask = Callable[..., tuple[int, Any, str]]
 
 
 def pipe(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
@@ -20,7 +16,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 @pytest.mark.model
 @pytest.mark.skipif(not starter.is_available(), reason="the starter's package is not installed")
-def test_the_question_comes_from_standard_input(ask_json: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_question_comes_from_standard_input(ask_json, monkeypatch):
     pipe(monkeypatch, f"{QUESTION}\r\n".encode("utf-8-sig"))
     status, answer, told = ask_json("-", "--collection", "基準")
     assert status == 0, told

@@ -40,7 +40,7 @@ def photo(path: Path, shade: int) -> Path:
 
 
 @needs_library
-def test_a_picture_without_text_is_answered_by_looking_at_it_which_is_said(ask_of: Ask, tmp_path: Path) -> None:
+def test_a_picture_without_text_is_answered_by_looking_at_it_which_is_said(ask_of, tmp_path):
     said = [ask_of(photo(tmp_path / f"{shade}.png", shade)) for shade in (250, 250, 20)]
     assert [status for status, *_ in said] == [0, 0, 0], said
     assert said[0][1] == said[1][1] != said[2][1]
@@ -65,7 +65,7 @@ def test_a_picture_with_much_text_leaves_room_for_itself(ask_of, install, tmp_pa
 
 
 @needs_library
-def test_pages_of_one_section_are_one_source(ask_of: Ask, tmp_path: Path) -> None:
+def test_pages_of_one_section_are_one_source(ask_of, tmp_path):
     made = Pdf()
     made.page(text(72, 700, "第1章 点検", 16) + text(72, 660, "点検は5年に1回とする。"))
     made.page(text(72, 700, "橋脚のかぶりは70mmとする。"))
@@ -76,7 +76,7 @@ def test_pages_of_one_section_are_one_source(ask_of: Ask, tmp_path: Path) -> Non
 
 
 @needs_library
-def test_a_page_of_a_pdf_is_shown_if_the_question_names_it(ask_of: Ask, tmp_path: Path) -> None:
+def test_a_page_of_a_pdf_is_shown_if_the_question_names_it(ask_of, tmp_path):
     made = Pdf()
     for heading, words in (("第1章 点検", "点検は5年に1回とする。"), ("第2章 かぶり", "橋脚のかぶりは70mmとする。")):
         made.page(text(72, 700, heading, 16) + text(72, 660, words))
@@ -92,7 +92,7 @@ def test_a_page_of_a_pdf_is_shown_if_the_question_names_it(ask_of: Ask, tmp_path
 
 
 @needs_library
-def test_a_picture_that_is_damaged_or_too_large_is_refused_before_it_is_shown(ask_of: Ask, tmp_path: Path) -> None:
+def test_a_picture_that_is_damaged_or_too_large_is_refused_before_it_is_shown(ask_of, tmp_path):
     whole = photo(tmp_path / "a.png", 250).read_bytes()
     hostile = {
         "cut.png": whole[:-200],

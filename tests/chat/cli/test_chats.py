@@ -56,7 +56,7 @@ def refused(done: tuple[int, str, str]) -> str:
     return json.loads(done[1])["error"]["code"]
 
 
-def test_all_conversations_go_to_another_machine(chats: Chats, stored: int, tmp_path: Path) -> None:
+def test_all_conversations_go_to_another_machine(chats, stored, tmp_path):
     target = str(tmp_path / "会話.json")
     status, said, told = chats("職場", "export", "--to", target, "--json")
     assert (status, json.loads(said)) == (0, {"exported": 1, "files": [target]}), told
@@ -73,7 +73,7 @@ def test_where_there_is_no_conversation_nothing_is_written_and_that_is_said(chat
     assert not (tmp_path / "文書").exists()
 
 
-def test_word_and_markdown_go_into_a_folder(chats: Chats, stored: int, tmp_path: Path) -> None:
+def test_word_and_markdown_go_into_a_folder(chats, stored, tmp_path):
     folder = tmp_path / "文書"
     folder.mkdir()
     for form in ("docx", "markdown", "markdown"):
@@ -94,7 +94,7 @@ def test_what_is_there_is_not_replaced_and_what_is_not_there_is_named(chats, sto
     assert target.read_text() == "前のもの"
 
 
-def test_refused_conversations_are_listed_and_the_status_is_1(chats: Chats, tmp_path: Path) -> None:
+def test_refused_conversations_are_listed_and_the_status_is_1(chats, tmp_path):
     bad = conversation(message(role="system"), title="悪い")
     (tmp_path / "a.json").write_text(json.dumps(document(bad, conversation())))
     status, said, _ = chats("自宅", "import", tmp_path / "a.json", "--lang", "en")
@@ -106,7 +106,7 @@ def test_refused_conversations_are_listed_and_the_status_is_1(chats: Chats, tmp_
     ]
 
 
-def test_a_foreign_file_is_refused_in_words(chats: Chats, tmp_path: Path) -> None:
+def test_a_foreign_file_is_refused_in_words(chats, tmp_path):
     (tmp_path / "a.json").write_text("{}")
     status, _, told = chats("自宅", "import", tmp_path / "a.json")
     assert status == 3
@@ -115,7 +115,7 @@ def test_a_foreign_file_is_refused_in_words(chats: Chats, tmp_path: Path) -> Non
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.fault("F2")
-def test_an_output_that_is_full_is_said_in_a_sentence(stored: int, where: Paths) -> None:
+def test_an_output_that_is_full_is_said_in_a_sentence(stored, where):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "app", "chats", "list"],
@@ -197,7 +197,7 @@ def test_a_value_of_which_nothing_can_be_made_is_named_as_damage_with_what_to_do
     assert not (tmp_path / "会話.json").exists()
 
 
-def test_a_label_that_is_none_counts_as_the_highest(chats: Chats, stored: int, where: Paths, tmp_path: Path) -> None:
+def test_a_label_that_is_none_counts_as_the_highest(chats, stored, where, tmp_path):
     put_by_hand(where, "conversation", "label", "極秘")
     target = tmp_path / "会話.json"
     assert refused(chats("職場", "export", "--to", target, "--json")) == "secret_export"

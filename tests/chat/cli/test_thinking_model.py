@@ -33,7 +33,7 @@ def ask(run_at: Run, thinker: Path) -> Callable[..., tuple[int, dict[str, Any], 
     return run
 
 
-def test_it_thinks_where_it_is_told_to_and_only_there(ask: Callable[..., tuple[int, dict[str, Any], str]]) -> None:
+def test_it_thinks_where_it_is_told_to_and_only_there(ask):
     status, thought, _ = ask("--think")
     assert (status, bool(thought["reasoning"]), bool(thought["answer"])) == (0, True, True)
     assert "think>" not in thought["reasoning"] + thought["answer"]

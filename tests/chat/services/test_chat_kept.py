@@ -55,7 +55,7 @@ def test_every_conversation_has_its_draft_and_so_has_the_new_one_and_an_edit_kno
     assert scene.refusal(lambda: session.keep_draft(UnsentDraft("入らない"))) == "disk_full"
 
 
-def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(scene: Scene) -> None:
+def test_the_last_moment_for_a_draft_is_told_before_another_conversation_opens(scene):
     scene.ask("一")
     one = conversation_id(scene)
     scene.session.about_to_leave.connect(lambda: scene.session.keep_draft(UnsentDraft("間に合った")))
@@ -80,7 +80,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_drafts_survive_a_kill(tmp_path: Path) -> None:
+def test_drafts_survive_a_kill(tmp_path):
     database = tmp_path / "kotae.sqlite"
     command = [sys.executable, "-c", _TYPES_AND_DIES, str(database), str(tmp_path / "backups")]
     killed = subprocess.run(command, check=False, cwd=Path(__file__).parents[3], timeout=60)
@@ -97,7 +97,7 @@ def test_drafts_survive_a_kill(tmp_path: Path) -> None:
 # ------------------------------------------------------------------- presets
 
 
-def test_a_conversation_keeps_its_preset_and_what_it_has_otherwise(scene: Scene) -> None:
+def test_a_conversation_keeps_its_preset_and_what_it_has_otherwise(scene):
     session = scene.session
     with scene.qtbot.waitSignal(session.answer_settings_changed):
         session.answer_by("brief", Choices(temperature=0.1))
@@ -123,7 +123,7 @@ def files_with(folder: Path, text: str) -> list[str]:
     return [path.name for path in files if any(form in path.read_bytes() for form in forms)]
 
 
-def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> None:
+def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene):
     session = scene.session
     scene.ask("目印：" + CANARY[::-1])
     session.open_new(is_temporary=True)
@@ -146,7 +146,7 @@ def test_a_temporary_conversation_leaves_no_byte_on_the_disk(scene: Scene) -> No
     assert MessageIndex(scene.store.database).search(CANARY[:4]).hits == ()
 
 
-def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene: Scene) -> None:
+def test_one_temporary_conversation_after_the_other_can_be_taken_back(scene):
     session = scene.session
     session.open_new(is_temporary=True)
     scene.ask("甲")
@@ -176,7 +176,7 @@ def test_what_was_typed_in_a_temporary_conversation_can_be_taken_back_and_an_emp
     assert session.draft() == UnsentDraft("まだ聞いていない")
 
 
-def test_a_temporary_conversation_kept_after_all_is_stored_with_every_branch(scene: Scene) -> None:
+def test_a_temporary_conversation_kept_after_all_is_stored_with_every_branch(scene):
     session = scene.session
     session.open_new(is_temporary=True)
     answer = scene.ask("残す")
@@ -190,7 +190,7 @@ def test_a_temporary_conversation_kept_after_all_is_stored_with_every_branch(sce
         session.open_new()
 
 
-def test_a_temporary_conversation_does_not_touch_a_stored_one_with_the_same_number(scene: Scene) -> None:
+def test_a_temporary_conversation_does_not_touch_a_stored_one_with_the_same_number(scene):
     session = scene.session
     scene.ask("保存")
     stored = conversation_id(scene)
@@ -205,7 +205,7 @@ def test_a_temporary_conversation_does_not_touch_a_stored_one_with_the_same_numb
     assert [message.text for message in scene.thread()] == ["保存", "保存"]
 
 
-def test_closing_the_program_forgets_temporary_conversations(scene: Scene) -> None:
+def test_closing_the_program_forgets_temporary_conversations(scene):
     session = scene.session
     session.open_new(is_temporary=True)
     with scene.qtbot.waitSignal(session.text_received, timeout=20_000):
@@ -239,7 +239,7 @@ def test_a_first_question_and_its_preset_are_stored_together_or_not_at_all(scene
     assert scene.session.choices.max_tokens == 7
 
 
-def test_a_conversation_in_the_bin_is_not_opened_by_a_list_that_still_shows_it(scene: Scene) -> None:
+def test_a_conversation_in_the_bin_is_not_opened_by_a_list_that_still_shows_it(scene):
     answer = scene.ask("一")
     scene.session.open_new()
     scene.conversations.bin([answer.conversation_id])
@@ -274,7 +274,7 @@ def test_a_long_conversation_is_shown_from_its_end_and_its_beginning_is_read_in_
     assert len(parsed) == 2 * len(stored), "each is read once, and once for this comparison"
 
 
-def test_what_another_conversation_has_before_its_end_is_not_read_into_the_next_one(scene: Scene) -> None:
+def test_what_another_conversation_has_before_its_end_is_not_read_into_the_next_one(scene):
     short = scene.ask("短い")
     stored = store_long(scene)
     heard: list[object] = []
@@ -286,7 +286,7 @@ def test_what_another_conversation_has_before_its_end_is_not_read_into_the_next_
         assert heard == []
 
 
-def test_messages_that_are_erased_before_they_are_read_are_left_out(scene: Scene) -> None:
+def test_messages_that_are_erased_before_they_are_read_are_left_out(scene):
     stored = store_long(scene)
     heard: list[object] = []
     scene.session.earlier_read.connect(heard.append)

@@ -49,7 +49,7 @@ def texts(answer: Message) -> list[str]:
     return [source.text for source in answer.details.grounding.sources]
 
 
-def test_an_answer_keeps_its_passages_and_the_claims_of_its_sentences(grounded: Scene) -> None:
+def test_an_answer_keeps_its_passages_and_the_claims_of_its_sentences(grounded):
     answer = grounded.ask(RIGHT)
     kept = answer.details.grounding
     assert answer.text == RIGHT
@@ -62,7 +62,7 @@ def test_an_answer_keeps_its_passages_and_the_claims_of_its_sentences(grounded: 
     assert grounded.thread()[-1].details.grounding == kept
 
 
-def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_elsewhere(grounded: Scene) -> None:
+def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_elsewhere(grounded):
     question = "土に接する部材の鉄筋のかぶりは？"
     written = grounded.ask(RIGHT)
     grounded.engine.end()
@@ -100,7 +100,7 @@ def test_an_action_on_an_answer_keeps_its_sources_and_is_checked_against_them(gr
     assert texts(grounded.finish(lambda: grounded.session.act(answer.id, again))) == texts(first)
 
 
-def test_an_action_on_an_answer_without_documents_has_no_sources_of_an_earlier_one(grounded: Scene) -> None:
+def test_an_action_on_an_answer_without_documents_has_no_sources_of_an_earlier_one(grounded):
     grounded.ask(RIGHT)
     assert grounded.session.ask_of(())
     free = grounded.ask("首都は？")
@@ -139,7 +139,7 @@ def test_questions_are_suggested_for_an_answer_from_documents_and_for_no_other(g
     assert [one.details.grounding.follow_ups for one in (refused, denied, action)] == [(), (), ()]
 
 
-def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_being_done(grounded: Scene) -> None:
+def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_being_done(grounded):
     stages: list[AnswerStage] = []
     grounded.session.stage_changed.connect(stages.append)
     answer = grounded.ask(RIGHT.replace("70mm", "50mm") + "水中で施工する部材では100mm以上です[1]。")
@@ -151,7 +151,7 @@ def test_a_wrong_value_is_marked_in_what_is_stored_and_the_stages_say_what_is_be
     assert next(stage.count for stage in stages if stage.kind == "passages") >= 1
 
 
-def test_what_the_documents_do_not_have_is_said_without_starting_the_engine_or_by_the_model(grounded: Scene) -> None:
+def test_what_the_documents_do_not_have_is_said_without_starting_the_engine_or_by_the_model(grounded):
     answer = grounded.ask("ポンプの製造会社の住所と電話番号は？")
     kept = answer.details.grounding
     assert (answer.text, answer.status) == ("資料にありません。", "done")
@@ -177,7 +177,7 @@ def test_a_model_that_is_too_small_quotes_instead_also_in_a_temporary_conversati
     assert scene.thread()[-1].details.grounding == kept
 
 
-def test_the_scope_belongs_to_the_conversation_and_without_one_nothing_is_searched(grounded: Scene) -> None:
+def test_the_scope_belongs_to_the_conversation_and_without_one_nothing_is_searched(grounded):
     first = grounded.ask(RIGHT).conversation_id
     grounded.session.open_new()
     assert grounded.session.scope == ()
@@ -187,7 +187,7 @@ def test_the_scope_belongs_to_the_conversation_and_without_one_nothing_is_search
     assert grounded.session.scope == (CollectionRef(1, "基準"),)
 
 
-def test_a_second_question_on_the_same_passages_reads_only_itself(grounded: Scene) -> None:
+def test_a_second_question_on_the_same_passages_reads_only_itself(grounded):
     first = grounded.ask(RIGHT)
     second = grounded.ask("土に接する部材の鉄筋のかぶりは70mm以上、水中で施工する部材では100mm以上です[1]。")
     assert texts(first) == texts(second)
@@ -276,13 +276,13 @@ def test_a_context_that_holds_a_part_of_a_passage_cuts_it_and_one_without_room_i
     assert signal.args[0].wider_context_tokens
 
 
-def test_a_question_that_leans_on_the_one_before_is_searched_with_it(grounded: Scene) -> None:
+def test_a_question_that_leans_on_the_one_before_is_searched_with_it(grounded):
     grounded.ask("堤防の除草は年2回、5月と8月に行います[1]。")
     answer = grounded.ask("それは何月ですか")
     assert texts(answer) == [SECTIONS[2].text]
 
 
-def test_the_users_own_words_are_looked_for(grounded: Scene) -> None:
+def test_the_users_own_words_are_looked_for(grounded):
     assert grounded.ask("芝管理は年に何回？").details.grounding.verdict == "not_in_documents"
     grounded.where.glossary.write_text("芝管理,除草\n", "utf-8")
     kept = grounded.ask("芝管理は年に何回？").details.grounding
@@ -314,9 +314,7 @@ def test_the_words_of_a_framed_figure_are_a_source_for_a_model_that_does_not_see
     assert (refused.verdict, refused.unseen) == ("not_in_documents", (part.name,))
 
 
-def test_of_a_figure_framed_in_an_earlier_edition_the_page_of_the_new_one_is_read(
-    grounded: Scene, library: Library
-) -> None:
+def test_of_a_figure_framed_in_an_earlier_edition_the_page_of_the_new_one_is_read(grounded, library):
     (document,) = library.documents(1)
     old = "図4-2 軸受の許容温度は80℃とする。"
     part = PageRegion(document.path, 31, (0, 0.5, 1, 0.6), old, ("第4章 ポンプ", "4.2 日常点検"), sha256="a" * 64)

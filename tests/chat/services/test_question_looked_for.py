@@ -27,12 +27,12 @@ def looked_for(question: str) -> str:
 
 
 @pytest.mark.parametrize("question", ["それはなぜですか", "では根入れ深さは", "その根拠は", "また、排水管は", "なぜ？"])
-def test_a_question_that_means_nothing_alone_takes_the_one_before(question: str) -> None:
+def test_a_question_that_means_nothing_alone_takes_the_one_before(question):
     assert looked_for(question) == f"{BEFORE}\n{question}"
 
 
 @pytest.mark.parametrize("question", ["同条第2項は？", "第5条はどうですか"])
-def test_a_clause_without_a_document_is_of_the_one_before(question: str) -> None:
+def test_a_clause_without_a_document_is_of_the_one_before(question):
     before = Turn("港湾管理規則第3条は何を定めていますか", "手続です。")
     request = retrieval_augmentation.RetrievalRequest(Path("/x"), (), (before, Turn(question, None)))
     assert request.question == f"{before.question}\n{question}"
@@ -48,11 +48,11 @@ def test_a_clause_without_a_document_is_of_the_one_before(question: str) -> None
         "排水管の勾配は",
     ],
 )
-def test_one_that_only_begins_like_that_stands_alone(question: str) -> None:
+def test_one_that_only_begins_like_that_stands_alone(question):
     assert looked_for(question) == question
 
 
-def test_the_manual_does_not_stand_in_for_a_collection_that_is_gone(tmp_path: Path) -> None:
+def test_the_manual_does_not_stand_in_for_a_collection_that_is_gone(tmp_path):
     library = Library.open(tmp_path / "documents.sqlite")
     manual = library.add_collection("Kotae の使い方", "public", is_builtin=True)
     library.close()

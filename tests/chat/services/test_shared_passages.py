@@ -106,12 +106,12 @@ def test_the_sources_of_an_earlier_answer_are_not_shared_as_their_documents_may_
     assert asked[-1].shared is None
 
 
-def test_nothing_is_shared_without_documents(scene: Scene, asked: Asked) -> None:
+def test_nothing_is_shared_without_documents(scene, asked):
     scene.ask(RIGHT)
     assert asked[-1].shared is None
 
 
-def test_sources_of_an_unknown_collection_or_of_one_that_is_secret_now_are_not_shared(library: Library) -> None:
+def test_sources_of_an_unknown_collection_or_of_one_that_is_secret_now_are_not_shared(library):
     plain = add_documents(library, "基準", "internal", *SECTIONS)
     renamed = add_documents(library, "旧名", "secret", *SECTIONS)
     library.rename_collection(renamed, "新名")

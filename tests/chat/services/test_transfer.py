@@ -101,7 +101,7 @@ def test_questions_can_be_asked_during_an_import(store, transfer, tmp_path, qtbo
     assert len(store.conversations()) == 300 + len(asked)
 
 
-def test_a_file_that_cannot_be_read_says_why(transfer: ConversationTransfer, tmp_path: Path, qtbot: QtBot) -> None:
+def test_a_file_that_cannot_be_read_says_why(transfer, tmp_path, qtbot):
     (tmp_path / "a.json").write_text("[]")
     with qtbot.waitSignal(transfer.failed) as failed:
         transfer.import_(tmp_path / "a.json")
@@ -126,7 +126,7 @@ def test_no_text_of_a_conversation_gets_into_the_log(store, transfer, tmp_path, 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting a small disk needs root")
 @pytest.mark.fault("F2")
-def test_a_full_disk_leaves_no_half_file_and_no_half_import(tmp_path: Path, qtbot: QtBot) -> None:
+def test_a_full_disk_leaves_no_half_file_and_no_half_import(tmp_path, qtbot):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], check=False).returncode:

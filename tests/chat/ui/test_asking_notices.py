@@ -59,7 +59,7 @@ def documents(library: Library) -> None:
     library.keep(document_id)
 
 
-def test_without_documents_the_field_says_so_and_leads_to_them(field, model: Path, qtbot: QtBot) -> None:
+def test_without_documents_the_field_says_so_and_leads_to_them(field, model, qtbot):
     desk = field()
     assert desk.notice.words == phrase("chat.there_are_no_documents_yet")
     qtbot.mouseClick(desk.notice.button, Qt.MouseButton.LeftButton)
@@ -69,7 +69,7 @@ def test_without_documents_the_field_says_so_and_leads_to_them(field, model: Pat
     assert desk.notice.words == ""  # and need not say it again
 
 
-def test_with_neither_model_nor_documents_enter_leads_to_the_button_and_keeps_the_text(field) -> None:
+def test_with_neither_model_nor_documents_enter_leads_to_the_button_and_keeps_the_text(field):
     desk = field()
     assert desk.notice.words == phrase("chat.there_is_no_model_to_answer")
     desk.enter("質問")
@@ -81,7 +81,7 @@ def test_with_neither_model_nor_documents_enter_leads_to_the_button_and_keeps_th
     assert desk.pages == [("documents",)]
 
 
-def test_without_a_model_documents_have_to_be_chosen(field, documents) -> None:
+def test_without_a_model_documents_have_to_be_chosen(field, documents):
     desk = field()
     assert desk.notice.words == ""  # they are asked, and quoted
     desk.page.scoping.choose([])
@@ -91,7 +91,7 @@ def test_without_a_model_documents_have_to_be_chosen(field, documents) -> None:
 
 
 @pytest.mark.parametrize("code", HAS_MEMORY)
-def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents, model: Path, code: str) -> None:
+def test_while_the_machine_is_used_only_documents_can_be_asked(field, documents, model, code):
     desk = field()
     assert desk.notice.words == ""
     desk.parts.engine.refusal = AppError(code)
@@ -117,7 +117,7 @@ def test_a_model_that_cannot_be_loaded_is_named_while_the_question_is_typed(fiel
     assert desk.pages == [("models",)]
 
 
-def test_one_button_pauses_the_training_and_then_asks_what_was_typed(field, model: Path, qtbot: QtBot) -> None:
+def test_one_button_pauses_the_training_and_then_asks_what_was_typed(field, model, qtbot):
     desk = field()
     desk.page.scoping.choose([])
     desk.parts.trainings.folder = Path("/nowhere/run")  # it is about to begin
@@ -132,7 +132,7 @@ def test_one_button_pauses_the_training_and_then_asks_what_was_typed(field, mode
     assert desk.notice.button.text() == phrase("chat.go_on_with_the_work")
 
 
-def test_a_question_about_the_whole_document_leads_to_its_window(field, documents, model: Path, qtbot: QtBot) -> None:
+def test_a_question_about_the_whole_document_leads_to_its_window(field, documents, model, qtbot):
     desk = field()
     requests = heard(desk.parts.navigation.overview_requested)
     desk.parts.navigation.overview_requested.disconnect(desk.parts._on_overview_requested)
@@ -155,7 +155,7 @@ def test_a_question_about_the_whole_document_leads_to_its_window(field, document
     assert desk.notice.words == ""  # of what the model knows there is no such window
 
 
-def test_the_offer_stays_when_the_question_was_sent(field, documents, model: Path) -> None:
+def test_the_offer_stays_when_the_question_was_sent(field, documents, model):
     desk = field()
     desk.session.message_added.emit(Message(1, 1, None, "question", "この資料を要約して", "done", 0.0))
     assert desk.notice.words == phrase("chat.overview_offer.summary")
@@ -165,7 +165,7 @@ def test_the_offer_stays_when_the_question_was_sent(field, documents, model: Pat
     assert desk.notice.words == ""
 
 
-def test_one_of_several_documents_has_to_be_chosen_for_a_summary(field, documents, model: Path, library) -> None:
+def test_one_of_several_documents_has_to_be_chosen_for_a_summary(field, documents, model, library):
     (other,) = library.add_documents(1, [Path("/nowhere/要領.md")])
     library.put(library.document(other), [Section(("1",), "かぶりは80mmとする。")])
     library.keep(other)

@@ -190,7 +190,7 @@ def test_a_file_chosen_by_key_is_summarized_whole_and_the_search_of_the_window_d
     assert chat.parts.preferences.value.scope is None, "new conversations ask what they did"
 
 
-def test_each_kind_of_file_is_read(chat: Chat, tmp_path: Path) -> None:
+def test_each_kind_of_file_is_read(chat, tmp_path):
     for name, make in KINDS.items():
         make(tmp_path / name)
     chat.give(*(tmp_path / name for name in KINDS))
@@ -213,7 +213,7 @@ def test_a_file_that_waits_for_the_first_question_is_still_there_after_a_restart
     assert again.parts.preferences.value.unsent_files == ()
 
 
-def test_the_text_is_gone_when_the_conversation_is_erased_and_not_before(chat: Chat, contract: Path) -> None:
+def test_the_text_is_gone_when_the_conversation_is_erased_and_not_before(chat, contract):
     chat.give(contract)
     chat.ask("上限は？")
     conversations, here = chat.parts.conversations, chat.open_id
@@ -258,7 +258,7 @@ def test_what_no_conversation_has_is_gone_after_the_next_start(chat, contract, o
     Chat(open_window(), qtbot).wait_until_gone()
 
 
-def test_a_temporary_conversation_leaves_nothing_behind(chat: Chat, contract: Path) -> None:
+def test_a_temporary_conversation_leaves_nothing_behind(chat, contract):
     chat.session.open_new(is_temporary=True)
     chat.give(contract)
     chat.ask(QUESTION)
@@ -271,7 +271,7 @@ def test_a_temporary_conversation_leaves_nothing_behind(chat: Chat, contract: Pa
     assert chat.is_gone()
 
 
-def test_a_file_that_is_taken_out_comes_back_by_the_undo(chat: Chat, contract: Path) -> None:
+def test_a_file_that_is_taken_out_comes_back_by_the_undo(chat, contract):
     chat.give(contract)
     chat.ask(QUESTION)
     chat.page.scoping.remove(chat.session.scope[0].name)
@@ -285,7 +285,7 @@ def test_a_file_that_is_taken_out_comes_back_by_the_undo(chat: Chat, contract: P
     assert chat.asked() == []
 
 
-def test_a_file_that_cannot_be_asked_is_taken_out_with_the_reason(chat: Chat, tmp_path: Path, monkeypatch) -> None:
+def test_a_file_that_cannot_be_asked_is_taken_out_with_the_reason(chat, tmp_path, monkeypatch):
     monkeypatch.setattr(document_library.ocr, "has_tesseract", lambda: False)
     picture, empty = tmp_path / "写真.png", tmp_path / "空.pdf"
     QImage(40, 40, QImage.Format.Format_RGB32).save(str(picture))
@@ -303,7 +303,7 @@ def test_a_file_that_cannot_be_asked_is_taken_out_with_the_reason(chat: Chat, tm
         assert chat.asked() == []
 
 
-def test_a_folder_is_offered_as_a_collection(chat: Chat, contract: Path) -> None:
+def test_a_folder_is_offered_as_a_collection(chat, contract):
     chat.drop(contract.parent)
     assert chat.asked() == []
     with chat.qtbot.waitSignal(chat.documents.added, timeout=READING_MS):
@@ -372,7 +372,7 @@ def test_a_model_that_reads_pictures_is_shown_one_without_text_and_the_answer_sa
     )
 
 
-def test_collections_can_be_asked_besides(chat: Chat, contract: Path) -> None:
+def test_collections_can_be_asked_besides(chat, contract):
     chat.documents.add_collection("基準")
     chat.qtbot.waitUntil(lambda: len(chat.documents.collections()) == 1, timeout=READING_MS)
     chat.give(contract)
@@ -383,7 +383,7 @@ def test_collections_can_be_asked_besides(chat: Chat, contract: Path) -> None:
     assert chat.parts.preferences.value.scope == ("基準",)
 
 
-def test_a_file_moves_to_a_collection_without_being_read_again_and_back(chat: Chat, contract: Path) -> None:
+def test_a_file_moves_to_a_collection_without_being_read_again_and_back(chat, contract):
     chat.give(contract)
     chat.ask(QUESTION)
     (before,) = (one for each in chat.page.scoping.attached for one in chat.documents.documents(each.id))

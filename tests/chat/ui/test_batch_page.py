@@ -100,7 +100,7 @@ def verdicts(path: Path) -> list[object]:
     return [row[at] for row in rows[1:]]
 
 
-def test_a_file_is_chosen_looked_at_and_answered(desk: BatchWindow, file: Path) -> None:
+def test_a_file_is_chosen_looked_at_and_answered(desk, file):
     desk.choose(file)
     setup = desk.setup
     assert setup.facts.text() == "質問 2 件　シート「Sheet」"

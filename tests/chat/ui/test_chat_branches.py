@@ -4,13 +4,12 @@ import dataclasses
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLabel
-from pytestqt.qtbot import QtBot
 
 from app.chat.presets import PROGRAM_DEFAULTS, Choices, Preset
 from app.chat.records import AnswerDetails, Message
 from app.chat.ui.transcript.answer_actions import AnswerDisplayOptions
 from app.documents.grounding.grounding_record import Grounding
-from tests.chat.ui.driver import SeenTranscript, answer, clipboard, entries, failed, heard, press, question, streaming
+from tests.chat.ui.driver import answer, clipboard, entries, failed, heard, press, question, streaming
 
 ACTIONS = tuple(Preset(name, "action", name, request=name + "してください。") for name in ("要約", "やさしく", "表に"))
 REASON = "理由が分かりました。"
@@ -24,7 +23,7 @@ def turns(first: int, last: int, text: str) -> list[Message]:
 # --------------------------------------------------------------------- pager
 
 
-def test_a_question_with_versions_has_the_same_switch_as_an_answer(transcript: SeenTranscript) -> None:
+def test_a_question_with_versions_has_the_same_switch_as_an_answer(transcript):
     transcript.show_messages([question(1, branch=2, branches=3), answer(2, branch=1, branches=2), question(3)])
     steps = heard(transcript.requests.branch_requested)
     assert "2／3" in transcript.words(1)
@@ -39,7 +38,7 @@ def test_a_question_with_versions_has_the_same_switch_as_an_answer(transcript: S
     assert not {"前の回答", "次の回答"} & set(transcript.buttons(2))
 
 
-def test_the_keys_switch_the_message_with_the_keyboard_else_the_last_with_versions(transcript: SeenTranscript) -> None:
+def test_the_keys_switch_the_message_with_the_keyboard_else_the_last_with_versions(transcript):
     steps = heard(transcript.requests.branch_requested)
     transcript.show_messages(
         [question(1, branch=2, branches=3), answer(2), question(3), answer(4, branch=1, branches=2), question(5)]
@@ -53,7 +52,7 @@ def test_the_keys_switch_the_message_with_the_keyboard_else_the_last_with_versio
     assert steps == [(4, 1), (1, -1), (4, 1)]
 
 
-def test_another_branch_keeps_the_widgets_before_it_and_its_place(transcript: SeenTranscript) -> None:
+def test_another_branch_keeps_the_widgets_before_it_and_its_place(transcript):
     before = [*turns(1, 21, "一行です。\n\n" * 4), question(21)]
     old = answer(22, "古い回答。", branch=1, branches=2)
     transcript.show_messages([*before, old, question(23), answer(24, "続き。\n\n" * 30)])
@@ -67,7 +66,7 @@ def test_another_branch_keeps_the_widgets_before_it_and_its_place(transcript: Se
     assert transcript.view_of(22) is None
 
 
-def test_a_branch_out_of_sight_is_brought_into_sight(transcript: SeenTranscript) -> None:
+def test_a_branch_out_of_sight_is_brought_into_sight(transcript):
     tail = turns(3, 41, "長い。\n\n" * 5)
     transcript.show_messages([question(1), answer(2, "古い", branch=1, branches=2), *tail])
     assert transcript.view_of(2) is None
@@ -76,7 +75,7 @@ def test_a_branch_out_of_sight_is_brought_into_sight(transcript: SeenTranscript)
     assert 0 <= transcript.view_of(50).y() < transcript.viewport().height()
 
 
-def test_a_new_answer_in_another_branch_is_followed_while_it_is_written(transcript: SeenTranscript) -> None:
+def test_a_new_answer_in_another_branch_is_followed_while_it_is_written(transcript):
     before = turns(1, 21, "一行です。\n\n" * 4)
     transcript.show_messages(before)
     transcript.verticalScrollBar().setValue(0)
@@ -85,7 +84,7 @@ def test_a_new_answer_in_another_branch_is_followed_while_it_is_written(transcri
     assert transcript.is_at_end()
 
 
-def test_the_keyboard_stays_at_the_switch(transcript: SeenTranscript) -> None:
+def test_the_keyboard_stays_at_the_switch(transcript):
     def show(number: int, branch: int) -> None:
         transcript.show_branch([question(1), answer(number, branch=branch, branches=3)])
 
@@ -125,7 +124,7 @@ def test_a_questions_buttons_come_with_keyboard_and_pointer_and_its_menu_has_the
     qtbot.waitUntil(lambda: "コピー" in transcript.buttons(1))
 
 
-def test_the_question_of_an_action_is_a_line_with_its_name_and_cannot_be_edited(transcript: SeenTranscript) -> None:
+def test_the_question_of_an_action_is_a_line_with_its_name_and_cannot_be_edited(transcript):
     asked = dataclasses.replace(
         question(3, "要約", branch=1, branches=2),
         details=AnswerDetails(is_action=True, request="三行に要約してください。"),
@@ -143,7 +142,7 @@ def test_the_question_of_an_action_is_a_line_with_its_name_and_cannot_be_edited(
     assert "編集して聞き直す" in transcript.menu(2)
 
 
-def test_where_there_is_no_room_a_question_keeps_to_its_menu(transcript: SeenTranscript) -> None:
+def test_where_there_is_no_room_a_question_keeps_to_its_menu(transcript):
     transcript.resize(230, 400)
     transcript.show_messages([question(1, branch=1, branches=2), answer(2)])
     view = transcript.view_of(1)
@@ -174,7 +173,7 @@ def test_actions_are_buttons_where_there_is_room_and_in_the_menu_where_not(trans
     assert chosen == [(2, ACTIONS[0]), (2, ACTIONS[2])]
 
 
-def test_nothing_below_an_answer_is_wider_than_the_page(transcript: SeenTranscript, qtbot: QtBot) -> None:
+def test_nothing_below_an_answer_is_wider_than_the_page(transcript, qtbot):
     transcript.show_answers_as(AnswerDisplayOptions(ACTIONS))
     for width in (280, 320, 400, 560, 900):
         transcript.resize(width, 600)
@@ -188,7 +187,7 @@ def test_nothing_below_an_answer_is_wider_than_the_page(transcript: SeenTranscri
             assert corner.y() <= view.height(), width
 
 
-def test_the_menu_of_an_answer_edits_reproduces_and_opens_the_record(transcript: SeenTranscript) -> None:
+def test_the_menu_of_an_answer_edits_reproduces_and_opens_the_record(transcript):
     transcript.show_messages([question(1), answer(2)])
     requests, menu = transcript.requests, transcript.menu(2)
     asked = {
@@ -203,7 +202,7 @@ def test_the_menu_of_an_answer_edits_reproduces_and_opens_the_record(transcript:
     assert "乱数でもう一度答え" in menu["再現"].toolTip()
 
 
-def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(transcript: SeenTranscript) -> None:
+def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(transcript):
     for details in (
         {"choices": None},
         {"context_tokens": 0},
@@ -216,7 +215,7 @@ def test_an_answer_of_which_the_settings_are_not_known_cannot_be_reproduced(tran
         assert "再現" not in transcript.menu(2), details
 
 
-def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcript: SeenTranscript) -> None:
+def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcript):
     def said(**details: object) -> list[str]:
         transcript.show_messages([question(1), answer(2, branch=2, branches=2, **details)])
         return [text.partition("。")[0] for text in transcript.words(2) if "前の回答" in text and "。" in text]
@@ -228,7 +227,7 @@ def test_a_repetition_says_with_mark_and_sentence_whether_it_is_the_same(transcr
     assert said() == []
 
 
-def test_while_an_answer_is_written_no_other_one_can_be_asked_for(transcript: SeenTranscript) -> None:
+def test_while_an_answer_is_written_no_other_one_can_be_asked_for(transcript):
     transcript.show_answers_as(AnswerDisplayOptions(ACTIONS))
     transcript.show_messages([question(1), answer(2, branch=1, branches=2)])
     found = transcript.buttons(2)
@@ -243,7 +242,7 @@ def test_while_an_answer_is_written_no_other_one_can_be_asked_for(transcript: Se
 # ------------------------------------------------------------------- details
 
 
-def test_details_are_shown_and_taken_away_without_a_jump(transcript: SeenTranscript) -> None:
+def test_details_are_shown_and_taken_away_without_a_jump(transcript):
     transcript.show_messages([question(1), answer(2)])
     line = "8.2 秒・44.9 tok/s・試験 8B・30 トークン・終了：回答の完了・乱数 7"
     view = transcript.view_of(2)
@@ -256,7 +255,7 @@ def test_details_are_shown_and_taken_away_without_a_jump(transcript: SeenTranscr
     assert transcript.facts(2) == line.split("・")
 
 
-def test_why_an_answer_ended_is_said_in_plain_words(transcript: SeenTranscript) -> None:
+def test_why_an_answer_ended_is_said_in_plain_words(transcript):
     for reason, said in (
         ("stop", "回答の完了"), ("length", "長さの上限"), ("context", "文脈の上限"), ("cancelled", "途中で停止"),
         ("interrupted", "Kotae の終了"), ("failed", "エラー"), ("new_kind", "new_kind"),
@@ -265,7 +264,7 @@ def test_why_an_answer_ended_is_said_in_plain_words(transcript: SeenTranscript) 
         assert f"終了：{said}" in transcript.facts(2)
 
 
-def test_it_is_said_whether_meaning_was_searched_and_what_reordering_took(transcript: SeenTranscript) -> None:
+def test_it_is_said_whether_meaning_was_searched_and_what_reordering_took(transcript):
     for kept, said in (
         ({}, []),
         ({"by_meaning": "used"}, ["言葉と意味で検索"]),

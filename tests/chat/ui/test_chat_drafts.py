@@ -51,7 +51,7 @@ def test_what_is_typed_is_stored_soon_after_and_is_there_after_a_new_start(windo
     assert Window(open_window(1200, 800), qtbot).composer.text() == "kakikake!"
 
 
-def test_what_is_typed_without_a_pause_is_stored_meanwhile(window: Window, qtbot: QtBot) -> None:
+def test_what_is_typed_without_a_pause_is_stored_meanwhile(window, qtbot):
     def goes_on() -> bool:
         window.type("a")
         return stored(window, None).text != ""
@@ -59,7 +59,7 @@ def test_what_is_typed_without_a_pause_is_stored_meanwhile(window: Window, qtbot
     qtbot.waitUntil(goes_on, timeout=10_000)  # a key every 10 ms
 
 
-def test_each_conversation_gets_its_text_back_and_an_edit_comes_back_as_an_edit(window: Window) -> None:
+def test_each_conversation_gets_its_text_back_and_an_edit_comes_back_as_an_edit(window):
     answer = window.ask("一")
     one, composer = window.open_id, window.composer
     window.type("one")
@@ -113,7 +113,7 @@ def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(window, qtbot
     assert stored(window, None) == UnsentDraft("kakikake")
 
 
-def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(window: Window, qtbot: QtBot) -> None:
+def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(window, qtbot):
     window.parts.preferences.change(context_tokens=512)
     window.type("kakikake")
     window.session.open(store_thread(window.parts.store, "あ" * 400, "い" * 90)[0].conversation_id)
@@ -126,7 +126,7 @@ def test_a_question_asked_anew_apart_leaves_the_next_new_conversation_its_draft(
     assert window.composer.text() == "kakikake"
 
 
-def test_a_draft_is_not_kept_in_another_conversation_while_a_conversion_is_open(window: Window, qtbot: QtBot) -> None:
+def test_a_draft_is_not_kept_in_another_conversation_while_a_conversion_is_open(window, qtbot):
     one = window.parts.store.add_question("一").conversation_id
     ConversationOrganizer(window.parts.store.database).keep_draft(one, UnsentDraft("一の続き"))
     window.type("kakikake")
@@ -149,7 +149,7 @@ def files_with(where: Paths, text: str) -> list[str]:
     return [path.name for path in files if text.encode() in path.read_bytes()]
 
 
-def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_disk(window: Window, where: Paths) -> None:
+def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_disk(window, where):
     page, parts = window.page, window.parts
     window.ask("保存する")
     press(window.window, Qt.Key.Key_N, CONTROL | SHIFT)
@@ -182,7 +182,7 @@ def test_a_temporary_conversation_is_left_with_a_way_back_and_no_byte_on_the_dis
     assert files_with(where, "mada-kiite-inai") == []
 
 
-def test_a_temporary_conversation_kept_stays_where_it_is_and_with_what_is_typed(window: Window) -> None:
+def test_a_temporary_conversation_kept_stays_where_it_is_and_with_what_is_typed(window):
     window.session.open_new(is_temporary=True)
     window.ask("残す")
     window.type("tsuzuki")

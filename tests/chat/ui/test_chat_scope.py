@@ -99,7 +99,7 @@ def opened(open_window: Callable[..., AppContext], qtbot: QtBot) -> Callable[...
     return lambda width=1440: Scope(open_window(width), qtbot)
 
 
-def test_at_first_the_manual_is_asked_where_there_is_nothing_else(put, opened) -> None:
+def test_at_first_the_manual_is_asked_where_there_is_nothing_else(put, opened):
     put({MANUAL: "public"}, is_builtin=True)
     scope = opened()
     assert scope.asked() == scope.chips() == [MANUAL]
@@ -110,7 +110,7 @@ def test_at_first_the_manual_is_asked_where_there_is_nothing_else(put, opened) -
     assert scope.header.label_tag.isVisible()
 
 
-def test_own_documents_come_before_the_manual_and_nobody_has_to_ask_them(put, opened, store: Store) -> None:
+def test_own_documents_come_before_the_manual_and_nobody_has_to_ask_them(put, opened, store):
     put({MANUAL: "public"}, is_builtin=True)
     put({"基準": "internal"})
     kept = store.add_question("以前の質問").conversation_id
@@ -126,14 +126,14 @@ def test_own_documents_come_before_the_manual_and_nobody_has_to_ask_them(put, op
     assert scope.editor.placeholderText() == "続けて質問できます"
 
 
-def test_without_documents_the_line_says_so(opened) -> None:
+def test_without_documents_the_line_says_so(opened):
     scope = opened()
     assert (scope.asked(), scope.chips()) == ([], [])
     assert scope.line.caption.text() == "資料なしで回答します（出典は付きません）"
     assert not scope.header.label_tag.isVisible()
 
 
-def test_what_was_chosen_is_asked_by_new_conversations_too_and_each_keeps_its_own(put, opened, store: Store) -> None:
+def test_what_was_chosen_is_asked_by_new_conversations_too_and_each_keeps_its_own(put, opened, store):
     put(LABELS)
     kept = store.add_question("以前の質問").conversation_id
     scope = opened()
@@ -172,7 +172,7 @@ def test_what_a_command_adds_is_there_when_the_user_comes_back_and_nothing_else_
     assert scope.editor.toPlainText() == "書きかけ"
 
 
-def test_menu_and_chips_say_what_is_not_for_everybody_and_what_is_not_read_yet(put, opened, library: Library) -> None:
+def test_menu_and_chips_say_what_is_not_for_everybody_and_what_is_not_read_yet(put, opened, library):
     put({**LABELS, "公報": "public"})
     scope = opened()
     texts = [text for text, _ in scope.choices().values()]
@@ -213,7 +213,7 @@ def with_model(store: Store, starter_model: Path) -> None:
 
 
 @pytest.mark.usefixtures("with_model")
-def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(put, opened) -> None:
+def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(put, opened):
     put({"公開": "public", "社外秘": "internal", "機密": "secret"})
     scope = opened()
     refs = {ref.name: ref for ref in scope.session.scope}
@@ -232,7 +232,7 @@ def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(put, 
 
 
 @pytest.mark.usefixtures("with_model")
-def test_while_an_answer_is_written_its_label_stays_whatever_is_asked_next(put, opened) -> None:
+def test_while_an_answer_is_written_its_label_stays_whatever_is_asked_next(put, opened):
     put({"点検記録": "secret", "公報": "public"})
     scope = opened()
     scope.toggle("公報")
@@ -270,7 +270,7 @@ def test_the_list_follows_what_a_conversation_asks_and_what_its_collections_beco
     qtbot.waitUntil(lambda: scope.labels() == ("機密", "機密"))
 
 
-def test_a_collection_is_found_by_its_new_name_and_shown_as_gone_when_it_was_removed(put, opened, qtbot: QtBot) -> None:
+def test_a_collection_is_found_by_its_new_name_and_shown_as_gone_when_it_was_removed(put, opened, qtbot):
     put({"基準": "internal"})
     scope = opened()
     asked = scope.session.scope
@@ -285,7 +285,7 @@ def test_a_collection_is_found_by_its_new_name_and_shown_as_gone_when_it_was_rem
     assert scope.chips() == ["新しい基準（ありません）"]
 
 
-def test_where_chips_do_not_fit_their_number_stands(put, opened) -> None:
+def test_where_chips_do_not_fit_their_number_stands(put, opened):
     put({f"とても長い名前の資料集 その {number}": "internal" for number in range(6)})
     scope = opened(800)
     assert scope.chips() == []
@@ -293,7 +293,7 @@ def test_where_chips_do_not_fit_their_number_stands(put, opened) -> None:
     assert "その 5" in scope.line.count_button.toolTip()
 
 
-def test_the_menu_opens_by_key_at_what_is_asked_and_stays_while_entries_are_chosen(put, opened) -> None:
+def test_the_menu_opens_by_key_at_what_is_asked_and_stays_while_entries_are_chosen(put, opened):
     put(LABELS)
     scope = opened()
     menu = scope.open_menu()
@@ -331,7 +331,7 @@ RULES = {
 }
 
 
-def test_a_question_is_asked_of_the_ticked_documents_only_and_says_so(put_several, opened) -> None:
+def test_a_question_is_asked_of_the_ticked_documents_only_and_says_so(put_several, opened):
     _, travel, _ = put_several("規程集", RULES)
     scope = opened()
     picker = scope.page.choose_documents()
@@ -360,7 +360,7 @@ def test_a_question_is_asked_of_the_ticked_documents_only_and_says_so(put_severa
     assert scope.session.messages()[-1].details.error_code == "collections_gone"
 
 
-def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_one(put_several, opened) -> None:
+def test_ticked_documents_are_kept_with_their_conversation_and_begin_the_next_one(put_several, opened):
     first, second, _ = put_several("規程集", RULES)
     scope = opened()
     ref = scope.session.scope[0]
@@ -422,14 +422,14 @@ def test_a_ticked_document_that_was_removed_is_not_replaced_by_another_of_its_na
         collection_lookup.open_scope(library, scope.session.scope)
 
 
-def test_a_ticked_document_of_a_confidential_collection_makes_its_conversation_secret(put_several, opened) -> None:
+def test_a_ticked_document_of_a_confidential_collection_makes_its_conversation_secret(put_several, opened):
     _, travel, _ = put_several("規程集", RULES, "secret")
     scope = opened()
     scope.page.scoping.choose([dataclasses.replace(scope.session.scope[0], documents=(travel,))])
     assert scope.page.label_now() == "secret"
 
 
-def test_removing_a_chip_by_mouse_keeps_the_cursor_and_the_text(put, opened, qtbot: QtBot) -> None:
+def test_removing_a_chip_by_mouse_keeps_the_cursor_and_the_text(put, opened, qtbot):
     put(LABELS)
     scope = opened()
     scope.editor.setFocus()

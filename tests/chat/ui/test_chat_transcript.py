@@ -7,7 +7,6 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QGuiApplication
 from PySide6.QtWidgets import QPushButton
-from pytestqt.qtbot import QtBot
 
 from app.base.settings import Settings
 from app.base.wording import phrase
@@ -34,7 +33,7 @@ def conversation(count: int) -> list[Message]:
 # ------------------------------------------------------------- virtual rows
 
 
-def test_ten_thousand_messages_have_few_widgets_wherever_one_scrolls(transcript: SeenTranscript) -> None:
+def test_ten_thousand_messages_have_few_widgets_wherever_one_scrolls(transcript):
     transcript.show_messages(conversation(10_000))
     transcript.settle()
     most = len(transcript.views)
@@ -57,7 +56,7 @@ def test_what_the_time_budget_leaves_out_follows_in_the_next_rounds(transcript, 
     assert sorted(seen) == list(range(min(seen), 201))
 
 
-def test_a_conversation_opens_at_its_end_and_its_first_message_can_be_reached(transcript: SeenTranscript) -> None:
+def test_a_conversation_opens_at_its_end_and_its_first_message_can_be_reached(transcript):
     transcript.show_messages(conversation(300))
     transcript.settle()
     assert transcript.is_at_end()
@@ -70,7 +69,7 @@ def test_a_conversation_opens_at_its_end_and_its_first_message_can_be_reached(tr
     assert 0 <= transcript.tops()[1] < 40
 
 
-def test_earlier_messages_are_added_without_moving_what_is_read(transcript: SeenTranscript) -> None:
+def test_earlier_messages_are_added_without_moving_what_is_read(transcript):
     messages = conversation(300)
     transcript.show_messages(messages[240:])
     transcript.settle()
@@ -90,7 +89,7 @@ def test_earlier_messages_are_added_without_moving_what_is_read(transcript: Seen
     assert 0 <= transcript.tops()[1] < 40
 
 
-def test_a_streaming_answer_grows_at_the_end_while_earlier_messages_are_added(transcript: SeenTranscript) -> None:
+def test_a_streaming_answer_grows_at_the_end_while_earlier_messages_are_added(transcript):
     messages = [*conversation(121), streaming(122, "途中")]
     transcript.show_messages(messages[80:])
     transcript.add_earlier(messages[:80])
@@ -110,7 +109,7 @@ def test_what_is_read_moves_exactly_with_the_scroll_bar_while_heights_are_correc
         assert {after[number] - before[number] for number in before.keys() & after.keys()} == {130}
 
 
-def test_filling_in_the_surroundings_moves_nothing_and_leaves_no_holes(transcript: SeenTranscript) -> None:
+def test_filling_in_the_surroundings_moves_nothing_and_leaves_no_holes(transcript):
     transcript.show_messages(conversation(2000))
     for value in (40_000, 20_000, 60_000):
         transcript.verticalScrollBar().setValue(value)
@@ -123,7 +122,7 @@ def test_filling_in_the_surroundings_moves_nothing_and_leaves_no_holes(transcrip
 
 
 @pytest.mark.parametrize(("width", "expected"), [(900, 640), (640, 608), (420, 388)])
-def test_the_column_is_640_or_all_but_a_margin(transcript: SeenTranscript, width: int, expected: int) -> None:
+def test_the_column_is_640_or_all_but_a_margin(transcript, width, expected):
     transcript.show_messages(conversation(20))
     transcript.resize(width, 500)
     transcript.settle()
@@ -160,7 +159,7 @@ def test_page_keys_in_a_text_scroll_and_the_focused_message_survives_scrolling_a
     assert view.text.textCursor().hasSelection()
 
 
-def test_tab_follows_the_conversation(transcript: SeenTranscript) -> None:
+def test_tab_follows_the_conversation(transcript):
     transcript.show_messages(conversation(8))
     transcript.scroll(0)
     transcript.view_of(1).text.setFocus()
@@ -173,7 +172,7 @@ def test_tab_follows_the_conversation(transcript: SeenTranscript) -> None:
     assert len(set(seen)) > 2
 
 
-def test_heights_sum_and_find_rows() -> None:
+def test_heights_sum_and_find_rows():
     heights = RowHeights([10, 20, 30])
     heights.append(40)
     heights[1] = 25
@@ -222,7 +221,7 @@ def test_text_is_shown_at_most_every_33_ms(growing, qtbot, monkeypatch):
     assert min(gaps) >= (FLUSH_MS - 3) / 1000
 
 
-def test_the_end_is_followed_only_when_it_was_in_sight(growing: SeenTranscript, qtbot: QtBot) -> None:
+def test_the_end_is_followed_only_when_it_was_in_sight(growing, qtbot):
     text, more = "行です。\n\n" * 60, "さらに続く行です。\n\n" * 60
     growing.append_text(4, text)
     bar = growing.verticalScrollBar()
@@ -244,7 +243,7 @@ def test_the_end_is_followed_only_when_it_was_in_sight(growing: SeenTranscript, 
     assert growing.is_at_end(), "a new question brings the end into sight"
 
 
-def test_an_answer_out_of_sight_grows_and_is_whole_when_one_comes_back(growing: SeenTranscript, qtbot: QtBot) -> None:
+def test_an_answer_out_of_sight_grows_and_is_whole_when_one_comes_back(growing, qtbot):
     growing.show_messages([*conversation(400), streaming(401, "始まり。")])
     growing.scroll(0)
     assert growing.view_of(401) is None
@@ -256,7 +255,7 @@ def test_an_answer_out_of_sight_grows_and_is_whole_when_one_comes_back(growing: 
     qtbot.waitUntil(lambda: growing.text_of(401) == "始まり。続き。終わり。")
 
 
-def test_the_stage_is_said_in_words(growing: SeenTranscript, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stage_is_said_in_words(growing, monkeypatch):
     monkeypatch.setattr("app.chat.ui.transcript.answer_view.time.monotonic", lambda: 0.0)
     for stage, said in (
         (AnswerStage("loading", 0.5, -3.0), "モデルを読み込んでいます… 3 秒"),
@@ -282,7 +281,7 @@ def test_the_stage_is_said_in_words(growing: SeenTranscript, monkeypatch: pytest
     ("status", "reason"),
     [("stopped", "cancelled"), ("stopped", "interrupted"), ("done", "length"), ("done", "context")],
 )
-def test_an_answer_that_ended_early_says_so(transcript: SeenTranscript, status: str, reason: str) -> None:
+def test_an_answer_that_ended_early_says_so(transcript, status, reason):
     transcript.show_messages([question(1), answer(2, "途中", status, stop_reason=reason)])
     said = {
         "cancelled": "ここで停止しました",
@@ -293,7 +292,7 @@ def test_an_answer_that_ended_early_says_so(transcript: SeenTranscript, status: 
     assert [reason for reason, text in said.items() if text in transcript.words(2)] == [reason]
 
 
-def test_a_failed_answer_offers_to_answer_again_and_the_record(transcript: SeenTranscript) -> None:
+def test_a_failed_answer_offers_to_answer_again_and_the_record(transcript):
     transcript.show_messages([question(1), failed(2, "途中の")])
     again = heard(transcript.requests.regenerate_requested)
     logs = heard(transcript.requests.navigation.log_requested)
@@ -309,7 +308,7 @@ def test_a_failed_answer_offers_to_answer_again_and_the_record(transcript: SeenT
     assert more.mapTo(view, QPoint(0, more.height())).y() <= view.height(), "nothing is clipped"
 
 
-def test_a_finished_answer_is_as_high_as_one_that_is_opened(growing: SeenTranscript, qtbot: QtBot) -> None:
+def test_a_finished_answer_is_as_high_as_one_that_is_opened(growing, qtbot):
     growing.finish(failed(4))
     qtbot.wait(20)
     height = growing.view_of(4).height()
@@ -317,7 +316,7 @@ def test_a_finished_answer_is_as_high_as_one_that_is_opened(growing: SeenTranscr
     assert growing.view_of(4).height() == height
 
 
-def test_what_the_model_wrote_is_copied_by_button_menu_and_keyboard(transcript: SeenTranscript) -> None:
+def test_what_the_model_wrote_is_copied_by_button_menu_and_keyboard(transcript):
     transcript.show_messages([question(1), answer(2, "**重さ**は 12 kg です。[1]")])
     transcript.buttons(2)["コピー"].click()
     assert clipboard() == "**重さ**は 12 kg です。[1]"
@@ -331,7 +330,7 @@ def test_what_the_model_wrote_is_copied_by_button_menu_and_keyboard(transcript: 
     assert clipboard() == "重さは 12 kg です。[1]"
 
 
-def test_a_link_is_handed_on_and_not_opened(transcript: SeenTranscript, qtbot: QtBot) -> None:
+def test_a_link_is_handed_on_and_not_opened(transcript, qtbot):
     transcript.show_messages([question(1), answer(2, "https://example.com/a?b=c")])
     links = heard(transcript.requests.link_chosen)
     qtbot.mouseClick(transcript.view_of(2).text.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(30, 13))
@@ -349,7 +348,7 @@ def test_every_message_and_button_has_a_name_and_no_button_needs_the_mouse_to_be
         assert isinstance(found[name], QPushButton) or found[name].focusPolicy() & Qt.FocusPolicy.TabFocus
 
 
-def test_start_and_end_of_an_answer_are_announced(transcript: SeenTranscript, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_and_end_of_an_answer_are_announced(transcript, monkeypatch):
     said: list[str] = []
     monkeypatch.setattr("app.chat.ui.transcript.transcript.announce", lambda _shown, words: said.append(words))
     transcript.show_messages([question(1)])
@@ -358,7 +357,7 @@ def test_start_and_end_of_an_answer_are_announced(transcript: SeenTranscript, mo
     assert said == ["回答を始めました", "回答が終わりました", phrase("chat.the_text_is_the_same")]
 
 
-def test_an_announcement_reaches_qt_politely(transcript: SeenTranscript, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_announcement_reaches_qt_politely(transcript, monkeypatch):
     heard: list[tuple[str, QAccessible.AnnouncementPoliteness]] = []
     update = QAccessible.updateAccessibility
 
@@ -371,7 +370,7 @@ def test_an_announcement_reaches_qt_politely(transcript: SeenTranscript, monkeyp
     assert heard == [("回答を始めました", QAccessible.AnnouncementPoliteness.Polite)]
 
 
-def test_what_a_model_thought_is_folded_above_its_answer(transcript: SeenTranscript) -> None:
+def test_what_a_model_thought_is_folded_above_its_answer(transcript):
     transcript.show_messages([question(1), answer(2, thoughts="まず <b>足し算</b> だ。", thought_s=12.4)])
     fold = transcript.buttons(2)["考えた内容（12 秒）"]
     assert not any("足し算" in words for words in transcript.words(2))
@@ -384,6 +383,6 @@ def test_what_a_model_thought_is_folded_above_its_answer(transcript: SeenTranscr
     assert not any("足し算" in words for words in transcript.words(2))
 
 
-def test_an_answer_without_words_because_the_model_was_still_thinking_says_so(transcript: SeenTranscript) -> None:
+def test_an_answer_without_words_because_the_model_was_still_thinking_says_so(transcript):
     transcript.show_messages([question(1), answer(2, "", stop_reason="thoughts", thoughts="うーん")])
     assert any("考えている途中で長さの上限に達した" in words for words in transcript.words(2))

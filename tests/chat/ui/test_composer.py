@@ -77,7 +77,7 @@ def desk(qtbot: QtBot, theme: Theme) -> Iterator[Desk]:
 
 
 @pytest.mark.parametrize("key", ENTER_KEYS)
-def test_enter_sends_and_keeps_the_text_until_it_is_taken(desk: Desk, key: Qt.Key) -> None:
+def test_enter_sends_and_keeps_the_text_until_it_is_taken(desk, key):
     desk.composer.set_text("こんにちは")
     desk.click(key)
     assert desk.sent == [("こんにちは",)]
@@ -101,13 +101,13 @@ def test_one_key_sends_and_the_other_makes_a_new_line_as_the_hint_says(desk, qtb
     assert desk.composer.hint.accessibleName() == hint
 
 
-def test_a_key_held_down_does_not_send(desk: Desk) -> None:
+def test_a_key_held_down_does_not_send(desk):
     desk.composer.set_text("押し続ける")
     QCoreApplication.sendEvent(desk.editor, QKeyEvent(QEvent.Type.KeyPress, Key.Key_Return, NONE, "\r", True))
     assert (desk.sent, desk.composer.text()) == ([], "押し続ける")
 
 
-def test_while_an_answer_is_written_enter_keeps_the_text_and_esc_or_the_button_stops(desk: Desk) -> None:
+def test_while_an_answer_is_written_enter_keeps_the_text_and_esc_or_the_button_stops(desk):
     composer = desk.composer
     assert (composer.send_button.isVisible(), composer.stop_button.isVisible()) == (True, False)
     composer.send_button.setFocus()
@@ -140,7 +140,7 @@ def test_tab_leaves_the_editor_a_click_on_the_frame_comes_back_and_every_part_ha
 
 
 @pytest.mark.parametrize("send_key", ["enter", "ctrl_enter"])
-def test_during_a_conversion_no_key_sends_edits_or_leaves(desk: Desk, send_key: str) -> None:
+def test_during_a_conversion_no_key_sends_edits_or_leaves(desk, send_key):
     last_questions = heard(desk.composer.last_question_requested)
     desk.composer.set_send_key(send_key)
     desk.composer.set_text("前")
@@ -154,7 +154,7 @@ def test_during_a_conversion_no_key_sends_edits_or_leaves(desk: Desk, send_key: 
             assert desk.editor.hasFocus(), key
 
 
-def test_the_window_does_not_see_shortcuts_during_a_conversion(desk: Desk, qtbot: QtBot) -> None:
+def test_the_window_does_not_see_shortcuts_during_a_conversion(desk, qtbot):
     fired: list[str] = []
     window = desk.composer.window()
     for keys in ("Esc", "Ctrl+N", "Return"):
@@ -173,7 +173,7 @@ def test_the_window_does_not_see_shortcuts_during_a_conversion(desk: Desk, qtbot
 
 
 @pytest.mark.parametrize("clears_first", [False, True])
-def test_the_return_that_ends_a_conversion_does_not_send_and_the_next_one_does(desk: Desk, clears_first: bool) -> None:
+def test_the_return_that_ends_a_conversion_does_not_send_and_the_next_one_does(desk, clears_first):
     """Some input methods clear what is being converted before they commit it."""
     desk.convert(("日本", ""), *[("", "")] * clears_first, ("", "日本"))
     desk.press(Key.Key_Return)
@@ -183,14 +183,14 @@ def test_the_return_that_ends_a_conversion_does_not_send_and_the_next_one_does(d
     assert desk.sent == [("日本",)]
 
 
-def test_the_esc_that_cancels_a_conversion_does_not_stop_the_answer(desk: Desk) -> None:
+def test_the_esc_that_cancels_a_conversion_does_not_stop_the_answer(desk):
     desk.composer.set_busy(True)
     desk.convert(("にほん", ""), ("", ""))
     desk.press(Key.Key_Escape)
     assert desk.stops == []
 
 
-def test_return_sends_again_after_a_moment_when_no_release_comes(desk: Desk) -> None:
+def test_return_sends_again_after_a_moment_when_no_release_comes(desk):
     now = 100.0
     conversion_guard_of(desk.editor).composition = Composition(lambda: now)
     desk.convert(("日本", ""), ("", "日本"))
@@ -202,7 +202,7 @@ def test_return_sends_again_after_a_moment_when_no_release_comes(desk: Desk) -> 
     assert desk.sent == [("日本",)]
 
 
-def test_a_conversion_in_the_middle_of_a_text_keeps_what_is_around_it(desk: Desk) -> None:
+def test_a_conversion_in_the_middle_of_a_text_keeps_what_is_around_it(desk):
     desk.composer.set_text("前後")
     cursor = desk.editor.textCursor()
     cursor.setPosition(1)
@@ -213,7 +213,7 @@ def test_a_conversion_in_the_middle_of_a_text_keeps_what_is_around_it(desk: Desk
     assert (desk.composer.text(), desk.sent) == ("前中後", [])
 
 
-def test_text_and_drafts_set_during_a_conversion_wait_for_its_end(desk: Desk, qtbot: QtBot) -> None:
+def test_text_and_drafts_set_during_a_conversion_wait_for_its_end(desk, qtbot):
     composer, draft = desk.composer, UnsentDraft("別の会話の書きかけ", 3)
     for begin, awaited in (
         (lambda: composer.set_text("例の質問"), UnsentDraft("例の質問")),
@@ -228,7 +228,7 @@ def test_text_and_drafts_set_during_a_conversion_wait_for_its_end(desk: Desk, qt
         qtbot.waitUntil(lambda awaited=awaited: composer.draft() == awaited)
 
 
-def test_neither_button_nor_paste_breaks_into_a_conversion(desk: Desk) -> None:
+def test_neither_button_nor_paste_breaks_into_a_conversion(desk):
     desk.composer.set_text("前")
     desk.convert(("にほん", ""))
     desk.composer.send_button.click()
@@ -236,7 +236,7 @@ def test_neither_button_nor_paste_breaks_into_a_conversion(desk: Desk) -> None:
     assert (desk.sent, desk.composer.text(), desk.preedit) == ([], "前", "にほん")
 
 
-def test_the_placeholder_is_hidden_during_a_conversion(desk: Desk, qtbot: QtBot) -> None:
+def test_the_placeholder_is_hidden_during_a_conversion(desk, qtbot):
     desk.composer.update_placeholder(True)
     assert desk.editor.placeholderText() == "続けて質問できます"
     desk.convert(("に", ""))
@@ -250,7 +250,7 @@ def test_the_placeholder_is_hidden_during_a_conversion(desk: Desk, qtbot: QtBot)
 # -------------------------------------------------------------- paste and size
 
 
-def test_only_plain_text_is_pasted(desk: Desk) -> None:
+def test_only_plain_text_is_pasted(desk):
     desk.paste("太字", "<b>太字</b><img src='file:///etc/passwd'>")
     assert desk.composer.text() == "太字"
     only_html = QMimeData()
@@ -258,7 +258,7 @@ def test_only_plain_text_is_pasted(desk: Desk) -> None:
     assert not desk.editor.canInsertFromMimeData(only_html) or only_html.text() == ""
 
 
-def test_a_paste_that_no_model_could_read_becomes_a_file_and_the_longest_is_taken(desk: Desk) -> None:
+def test_a_paste_that_no_model_could_read_becomes_a_file_and_the_longest_is_taken(desk):
     notice, given = desk.composer.notice, heard(desk.editor.long_text_pasted)
     desk.composer.set_text("残る")
     desk.paste("長" * (TEXT_MAX + 1))
@@ -273,7 +273,7 @@ def test_a_paste_that_no_model_could_read_becomes_a_file_and_the_longest_is_take
 
 
 @pytest.mark.parametrize(("window_height", "most"), [(900, 8), (640, 4)])
-def test_the_editor_grows_with_its_text_up_to_a_limit(desk: Desk, window_height: int, most: int) -> None:
+def test_the_editor_grows_with_its_text_up_to_a_limit(desk, window_height, most):
     desk.editor.fit_window(window_height)
     heights = []
     for text in ("", "あ\nい\nう", "\n" * 20):
@@ -288,7 +288,7 @@ def test_the_editor_grows_with_its_text_up_to_a_limit(desk: Desk, window_height:
 # ------------------------------------------------------------ edits and drafts
 
 
-def test_an_empty_field_cannot_be_sent_and_says_why(desk: Desk) -> None:
+def test_an_empty_field_cannot_be_sent_and_says_why(desk):
     composer, send = desk.composer, desk.composer.send_button
     for text in ("", " 　\n"):
         composer.set_text(text)
@@ -302,13 +302,13 @@ def test_an_empty_field_cannot_be_sent_and_says_why(desk: Desk) -> None:
     assert desk.editor.hasFocus(), "a button that cannot be used does not keep the keyboard"
 
 
-def test_what_is_being_converted_can_be_sent_by_the_button(desk: Desk) -> None:
+def test_what_is_being_converted_can_be_sent_by_the_button(desk):
     for preedit, commit, is_enabled in (("はし", "", True), ("", "", False), ("", "橋", True)):
         desk.convert((preedit, commit))
         assert desk.composer.send_button.isEnabled() == is_enabled
 
 
-def test_an_edit_sets_aside_what_was_typed_and_gives_it_back(desk: Desk) -> None:
+def test_an_edit_sets_aside_what_was_typed_and_gives_it_back(desk):
     composer = desk.composer
     composer.set_text("打ちかけ")
     composer.begin_edit(7, "前の質問")
@@ -323,7 +323,7 @@ def test_an_edit_sets_aside_what_was_typed_and_gives_it_back(desk: Desk) -> None
     assert composer.draft() == UnsentDraft("打ちかけ")
 
 
-def test_esc_stops_an_answer_before_it_ends_an_edit(desk: Desk) -> None:
+def test_esc_stops_an_answer_before_it_ends_an_edit(desk):
     desk.composer.set_text("打ちかけ")
     desk.composer.begin_edit(7, "前の質問")
     for is_busy, edited in ((True, 7), (False, None)):
@@ -338,7 +338,7 @@ def test_esc_stops_an_answer_before_it_ends_an_edit(desk: Desk) -> None:
     assert desk.composer.draft() == UnsentDraft("打ちかけ"), "also after an edit that was sent"
 
 
-def test_up_in_an_empty_field_asks_for_the_last_question(desk: Desk) -> None:
+def test_up_in_an_empty_field_asks_for_the_last_question(desk):
     wanted = heard(desk.composer.last_question_requested)
     desk.click(Key.Key_Up)
     assert len(wanted) == 1
@@ -348,7 +348,7 @@ def test_up_in_an_empty_field_asks_for_the_last_question(desk: Desk) -> None:
     assert desk.editor.textCursor().blockNumber() == 0, "in a text it moves the cursor"
 
 
-def test_a_draft_is_not_taken_for_typing_and_shown_again_leaves_the_cursor_alone(desk: Desk, qtbot: QtBot) -> None:
+def test_a_draft_is_not_taken_for_typing_and_shown_again_leaves_the_cursor_alone(desk, qtbot):
     typed = heard(desk.composer.typed)
     desk.composer.show_draft(UnsentDraft("書きかけ"))
     assert typed == []

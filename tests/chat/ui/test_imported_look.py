@@ -46,7 +46,7 @@ def words(found: AnswerView) -> str:
 
 
 @pytest.mark.fault("S15")
-def test_an_unchecked_answer_names_its_sources_as_the_files_and_offers_none_to_open(theme: Theme, qtbot: QtBot) -> None:
+def test_an_unchecked_answer_names_its_sources_as_the_files_and_offers_none_to_open(theme, qtbot):
     copied: list[str] = []
     details = AnswerDetails(model_name="Swallow 8B", is_imported=True, quoted=(SOURCE,))
     found = view(details, theme, qtbot, copied)
@@ -67,7 +67,7 @@ def test_an_unchecked_answer_names_its_sources_as_the_files_and_offers_none_to_o
 
 
 @pytest.mark.fault("S15")
-def test_an_answer_that_was_checked_here_says_both(theme: Theme, qtbot: QtBot) -> None:
+def test_an_answer_that_was_checked_here_says_both(theme, qtbot):
     copied: list[str] = []
     kept = Grounding(sources=(SOURCE,), claims=(Claim(TEXT, 0, len(TEXT), (1,), True),))
     found = view(AnswerDetails(is_imported=True, grounding=kept), theme, qtbot, copied)
@@ -94,7 +94,7 @@ def test_a_copy_of_a_whole_conversation_marks_the_answers_that_were_imported(dou
 
 
 @pytest.mark.fault("S15")
-def test_the_list_and_what_a_search_finds_say_that_a_conversation_was_imported() -> None:
+def test_the_list_and_what_a_search_finds_say_that_a_conversation_was_imported():
     shown = ConversationList()
     now = datetime.now()
     at = now.timestamp()

@@ -17,7 +17,6 @@ from app.base.paths import Paths
 from app.base.services import background
 from app.base.wording import phrase
 from app.chat import records
-from app.chat.store import Store
 from app.chat.ui.reader.reader_page import ReaderPage
 from app.chat.ui.reader.reader_view import OutlineModel, ReaderView
 from app.chat.ui.text.page_view import FRAME_STEP
@@ -111,7 +110,7 @@ def view(theme: Theme, qtbot: QtBot) -> ReaderView:
 # ------------------------------------------------------------------------ shown
 
 
-def test_a_document_opens_at_its_section_with_its_outline_and_its_label(read: Read, library: Library) -> None:
+def test_a_document_opens_at_its_section_with_its_outline_and_its_label(read, library):
     document_id = fill(library)
     ids = [section_id for section_id, _ in library.sections(document_id)]
     read.open(ReadingPlace(document_id, ids[2]))
@@ -131,7 +130,7 @@ def test_a_document_opens_at_its_section_with_its_outline_and_its_label(read: Re
     assert not read.page.tabs.isVisible()  # no pages were read of it
 
 
-def test_only_what_is_in_sight_is_laid_out_however_long_the_document_is(view: ReaderView) -> None:
+def test_only_what_is_in_sight_is_laid_out_however_long_the_document_is(view):
     view.show_document(long_document())
     view.go_to(1500)
     assert len(view.text.views) < 40
@@ -140,7 +139,7 @@ def test_only_what_is_in_sight_is_laid_out_however_long_the_document_is(view: Re
     assert view.text.verticalScrollBar().maximum() > 100_000
 
 
-def test_the_outline_follows_what_is_read_and_leads_there(view: ReaderView, qtbot: QtBot) -> None:
+def test_the_outline_follows_what_is_read_and_leads_there(view, qtbot):
     view.show_document(long_document(300))
     view.go_to(0)
     bar = view.text.verticalScrollBar()
@@ -155,7 +154,7 @@ def test_the_outline_follows_what_is_read_and_leads_there(view: ReaderView, qtbo
     assert view.outline.currentIndex().data() == "第3章"  # though the last section cannot be at the top
 
 
-def test_keys_unfold_the_outline_and_go_up_in_it(view: ReaderView) -> None:
+def test_keys_unfold_the_outline_and_go_up_in_it(view):
     view.show_document(long_document(300))
     view.go_to(0)
     outline = view.outline
@@ -175,7 +174,7 @@ def test_keys_unfold_the_outline_and_go_up_in_it(view: ReaderView) -> None:
     assert outline.currentIndex().data() == "100条"
 
 
-def test_a_click_on_the_chevron_unfolds_without_going_there(view: ReaderView, qtbot: QtBot) -> None:
+def test_a_click_on_the_chevron_unfolds_without_going_there(view, qtbot):
     view.show_document(long_document(300))
     view.go_to(0)
     outline = view.outline
@@ -185,7 +184,7 @@ def test_a_click_on_the_chevron_unfolds_without_going_there(view: ReaderView, qt
     assert view.text.row == 0
 
 
-def test_headings_of_any_depth_stand_in_the_outline() -> None:
+def test_headings_of_any_depth_stand_in_the_outline():
     paths = [("A", "B", "C"), ("A",), ("A", "D"), ("E", "F")]
     document = whole_document.assemble("x", [WholeSection(0, path, (), "") for path in paths])
     model = OutlineModel()
@@ -199,7 +198,7 @@ def test_headings_of_any_depth_stand_in_the_outline() -> None:
     assert [model.number_of_row(row) for row in range(4)] == [2, 2, 3, 5]
 
 
-def test_a_narrow_reader_shows_the_outline_in_place_of_the_text(view: ReaderView) -> None:
+def test_a_narrow_reader_shows_the_outline_in_place_of_the_text(view):
     view.show_document(long_document(200))
     assert view.outline.isVisible()
     view.resize(500, 600)
@@ -214,7 +213,7 @@ def test_a_narrow_reader_shows_the_outline_in_place_of_the_text(view: ReaderView
     assert (view.outline.isVisible(), view.outline_button.isVisible()) == (False, False)
 
 
-def test_foreign_text_is_only_text(view: ReaderView) -> None:
+def test_foreign_text_is_only_text(view):
     sections = [WholeSection(0, ("<b>章</b>\u202e",), (), "<img src='file:///etc/passwd'>**太字**")]
     view.show_document(whole_document.assemble("x", sections))
     view.go_to(0)
@@ -223,7 +222,7 @@ def test_foreign_text_is_only_text(view: ReaderView) -> None:
     assert view.outline.outline.index(0).data() == "<b>章</b>‹U+202E›"
 
 
-def test_a_theme_and_a_size_keep_what_is_read(view: ReaderView, theme: Theme, qapp: QApplication) -> None:
+def test_a_theme_and_a_size_keep_what_is_read(view, theme, qapp):
     view.show_document(long_document(300))
     view.go_to(150)
     theme.changed.emit()
@@ -237,7 +236,7 @@ def test_a_theme_and_a_size_keep_what_is_read(view: ReaderView, theme: Theme, qa
 # ------------------------------------------------------------------------ found
 
 
-def test_words_are_found_counted_and_stepped_through(read: Read, library: Library) -> None:
+def test_words_are_found_counted_and_stepped_through(read, library):
     read.open(ReadingPlace(fill(library)))
     press(read.text, Key.Key_F, CONTROL)
     assert read.bar.field.hasFocus()
@@ -256,7 +255,7 @@ def test_words_are_found_counted_and_stepped_through(read: Read, library: Librar
     assert read.text.hasFocus()
 
 
-def test_a_match_far_away_is_brought_into_sight(view: ReaderView, qtbot: QtBot) -> None:
+def test_a_match_far_away_is_brought_into_sight(view, qtbot):
     sections = list(long_document(2000).sections)
     sections[1700] = replace(sections[1700], text="ここに橋脚がある。")
     view.show_document(whole_document.assemble("x", sections))
@@ -268,7 +267,7 @@ def test_a_match_far_away_is_brought_into_sight(view: ReaderView, qtbot: QtBot) 
     assert view.text.row == 1700
 
 
-def test_nothing_found_leads_to_all_conversations_and_documents(read: Read, library: Library) -> None:
+def test_nothing_found_leads_to_all_conversations_and_documents(read, library):
     read.open(ReadingPlace(fill(library)))
     read.find("トンネル", "見つかりません")
     searched = heard(read.navigation.search_requested)
@@ -279,7 +278,7 @@ def test_nothing_found_leads_to_all_conversations_and_documents(read: Read, libr
     assert not read.bar.everywhere_button.isVisible()
 
 
-def test_what_is_being_converted_is_not_found_but_what_is_committed_is(read: Read, library: Library) -> None:
+def test_what_is_being_converted_is_not_found_but_what_is_committed_is(read, library):
     read.open(ReadingPlace(fill(library)))
     read.bar.open()
     convert(read.bar.field, "きょうきゃく")
@@ -290,7 +289,7 @@ def test_what_is_being_converted_is_not_found_but_what_is_committed_is(read: Rea
     read.qtbot.waitUntil(lambda: read.bar.count.text() == "1／2")
 
 
-def test_a_hit_of_the_search_opens_with_its_words_marked(read: Read, library: Library) -> None:
+def test_a_hit_of_the_search_opens_with_its_words_marked(read, library):
     document_id = fill(library)
     last = library.sections(document_id)[2][0]
     read.open(ReadingPlace(document_id, last, "橋脚"))
@@ -304,7 +303,7 @@ def test_a_hit_of_the_search_opens_with_its_words_marked(read: Read, library: Li
 # -------------------------------------------------------------- cited and asked
 
 
-def test_selected_text_is_copied_with_document_clause_and_page(read: Read, library: Library) -> None:
+def test_selected_text_is_copied_with_document_clause_and_page(read, library):
     read.page.label_now = lambda: "internal"  # the guard of the window is another test's
     read.open(ReadingPlace(fill(library)))
     read.select(0, "橋脚の設計")
@@ -321,7 +320,7 @@ def test_selected_text_is_copied_with_document_clause_and_page(read: Read, libra
     assert clipboard() == f"「{SECTIONS[4].text}」\n橋梁.pdf　第2章 施工 2.1 検査　p.4"
 
 
-def test_a_question_begins_with_the_clause_and_asks_its_document(read: Read, library: Library) -> None:
+def test_a_question_begins_with_the_clause_and_asks_its_document(read, library):
     document_id = fill(library)
     asked = heard(read.navigation.question_requested)
     read.open(ReadingPlace(document_id, library.sections(document_id)[2][0]))
@@ -331,13 +330,13 @@ def test_a_question_begins_with_the_clause_and_asks_its_document(read: Read, lib
     assert asked == [(scope, "「橋梁」の「1.2 橋脚の形」について、", False)]
 
 
-def test_the_file_opens_in_its_own_program(read: Read, library: Library) -> None:
+def test_the_file_opens_in_its_own_program(read, library):
     read.open(ReadingPlace(fill(library)))
     read.page.open_button.click()
     assert read.opened == ["/a/橋梁.pdf"]
 
 
-def test_the_label_is_that_of_the_collection_now(read: Read, library: Library) -> None:
+def test_the_label_is_that_of_the_collection_now(read, library):
     read.open(ReadingPlace(fill(library)))
     assert read.page.label_now() == "internal"
     library.set_label(library.collection("規準").id, "secret")
@@ -346,7 +345,7 @@ def test_the_label_is_that_of_the_collection_now(read: Read, library: Library) -
     read.qtbot.waitUntil(lambda: read.page.document is not None and read.page.label.text() == "機密")
 
 
-def test_a_document_that_was_removed_or_read_anew_is_noticed(read: Read, library: Library) -> None:
+def test_a_document_that_was_removed_or_read_anew_is_noticed(read, library):
     document_id = fill(library)
     read.open(ReadingPlace(document_id))
     document = library.document(document_id)
@@ -413,7 +412,7 @@ def opened(parts: AppContext, query: str, qtbot: QtBot) -> ReaderPage:
     return reader
 
 
-def test_from_ctrl_k_to_the_place_in_the_document_and_back(parts: AppContext, qtbot: QtBot) -> None:
+def test_from_ctrl_k_to_the_place_in_the_document_and_back(parts, qtbot):
     reader = opened(parts, "毎月", qtbot)
     assert parts.window.current_page == "reader"
     qtbot.waitUntil(lambda: reader.view.find_strip.count.text() == "1／1")
@@ -426,7 +425,7 @@ def test_from_ctrl_k_to_the_place_in_the_document_and_back(parts: AppContext, qt
     assert parts.window.current_page == "ask"
 
 
-def test_search_and_reader_do_not_lead_in_circles(parts: AppContext, qtbot: QtBot) -> None:
+def test_search_and_reader_do_not_lead_in_circles(parts, qtbot):
     parts.window.show_page("documents")
     reader = opened(parts, "毎月", qtbot)
     press(parts.window, Key.Key_K, CONTROL)
@@ -436,7 +435,7 @@ def test_search_and_reader_do_not_lead_in_circles(parts: AppContext, qtbot: QtBo
     assert reader.document is not None
 
 
-def test_the_page_of_what_is_read_is_shown_and_one_reads_on(parts: AppContext, qtbot: QtBot) -> None:
+def test_the_page_of_what_is_read_is_shown_and_one_reads_on(parts, qtbot):
     reader = opened(parts, "毎月", qtbot)
     assert reader.tabs.isVisible()
     reader.tabs.buttons["pages"].click()
@@ -454,7 +453,7 @@ def test_the_page_of_what_is_read_is_shown_and_one_reads_on(parts: AppContext, q
     assert reader.view.text.isVisible()
 
 
-def test_the_passage_of_a_source_is_marked_in_the_text_and_on_the_page(parts: AppContext, qtbot: QtBot) -> None:
+def test_the_passage_of_a_source_is_marked_in_the_text_and_on_the_page(parts, qtbot):
     document = parts.documents.documents(parts.documents.collections()[0].id)[0]
     parts.navigation.reading_requested.emit(ReadingPlace(document.id, quote=SENTENCE, page=1))
     reader = parts.window.page("reader")
@@ -466,7 +465,7 @@ def test_the_passage_of_a_source_is_marked_in_the_text_and_on_the_page(parts: Ap
     qtbot.waitUntil(lambda: len(reader.pages.view.paper._places) == 1, timeout=TIMEOUT_MS)
 
 
-def test_without_the_file_the_text_is_shown_and_why(parts: AppContext, qtbot: QtBot) -> None:
+def test_without_the_file_the_text_is_shown_and_why(parts, qtbot):
     reader = opened(parts, "毎月", qtbot)
     Path(reader.document.document.path).unlink()
     reader.tabs.buttons["pages"].click()
@@ -476,7 +475,7 @@ def test_without_the_file_the_text_is_shown_and_why(parts: AppContext, qtbot: Qt
     assert reader.tabs.key == "text"
 
 
-def test_a_question_about_the_place_stands_in_a_new_conversation(parts: AppContext, store: Store, qtbot: QtBot) -> None:
+def test_a_question_about_the_place_stands_in_a_new_conversation(parts, store, qtbot):
     parts.session.open(store_thread(store, "前の質問", "答え")[0].conversation_id)
     reader = opened(parts, "毎月", qtbot)
     reader.ask_button.click()
@@ -505,7 +504,7 @@ def asked_part(parts: AppContext, qtbot: QtBot) -> PageRegion:
     return part
 
 
-def test_a_shown_page_is_asked_about_as_a_picture(parts: AppContext, qtbot: QtBot) -> None:
+def test_a_shown_page_is_asked_about_as_a_picture(parts, qtbot):
     reader = pages_of(parts, qtbot)
     assert reader.ask_button.accessibleName() == phrase("chat.ask_page")
     reader.ask_button.click()
@@ -514,7 +513,7 @@ def test_a_shown_page_is_asked_about_as_a_picture(parts: AppContext, qtbot: QtBo
     assert parts.page.composer.text() == phrase("chat.about_page", document="規程", page=2)
 
 
-def test_a_figure_that_is_framed_by_the_mouse_is_asked_about_with_its_words(parts: AppContext, qtbot: QtBot) -> None:
+def test_a_figure_that_is_framed_by_the_mouse_is_asked_about_with_its_words(parts, qtbot):
     reader = pages_of(parts, qtbot)
     paper = reader.pages.view.paper
     place = paper.rectangle_of(QRectF(0.05, 0.6, 0.8, 0.1)).toRect()
@@ -552,7 +551,7 @@ def test_a_figure_whose_words_are_being_read_is_not_asked_about_once_the_user_ha
     assert parts.session.scope != ()
 
 
-def test_a_part_with_very_many_words_is_stored(parts: AppContext, qtbot: QtBot) -> None:
+def test_a_part_with_very_many_words_is_stored(parts, qtbot):
     reader = pages_of(parts, qtbot)
     request = reader._part_read = PageRequest(reader._place.document_id, 2, 9, (), (0.0, 0.0, 1.0, 1.0), reads=True)
     numbers = tuple((str(number), 5) for number in range(2_000))
@@ -563,7 +562,7 @@ def test_a_part_with_very_many_words_is_stored(parts: AppContext, qtbot: QtBot) 
     assert records.scope_from_json(stored) == parts.session.scope
 
 
-def test_a_frame_counts_only_on_the_page_that_it_was_drawn_on(parts: AppContext, qtbot: QtBot) -> None:
+def test_a_frame_counts_only_on_the_page_that_it_was_drawn_on(parts, qtbot):
     reader = pages_of(parts, qtbot)
     reader.pages.frame_button.click()
     reader.pages.page_after.click()  # which is not drawn yet
@@ -573,7 +572,7 @@ def test_a_frame_counts_only_on_the_page_that_it_was_drawn_on(parts: AppContext,
     assert (part.page, part.edges) == (3, None)
 
 
-def test_keys_frame_a_figure_move_and_resize_the_frame_ask_or_remove_it(parts: AppContext, qtbot: QtBot) -> None:
+def test_keys_frame_a_figure_move_and_resize_the_frame_ask_or_remove_it(parts, qtbot):
     reader = pages_of(parts, qtbot)
     view, paper = reader.pages.view, reader.pages.view.paper
     view.setFocus()
@@ -601,7 +600,7 @@ def test_keys_frame_a_figure_move_and_resize_the_frame_ask_or_remove_it(parts: A
     assert asked_part(parts, qtbot).page == 3
 
 
-def test_a_secret_document_is_copied_only_after_consent(parts: AppContext, qtbot: QtBot) -> None:
+def test_a_secret_document_is_copied_only_after_consent(parts, qtbot):
     clip = QApplication.clipboard()
     clip.setText("前")
     with qtbot.waitSignal(parts.documents.changed, timeout=TIMEOUT_MS):
@@ -622,7 +621,7 @@ def test_a_secret_document_is_copied_only_after_consent(parts: AppContext, qtbot
     qtbot.waitUntil(lambda: SENTENCE in clip.text())
 
 
-def test_a_page_of_the_documents_opens_in_the_reader(parts: AppContext, qtbot: QtBot) -> None:
+def test_a_page_of_the_documents_opens_in_the_reader(parts, qtbot):
     parts.window.show_page("documents")
     documents = parts.window.page("documents")
     documents.view.choose({documents.documents.document(0).id})
@@ -657,7 +656,7 @@ def test_the_whole_document_and_its_chapter_are_summarized_listed_and_compared_f
     assert (request.kind, request.document_ids) == ("comparison", (document_id, other_id))
 
 
-def test_the_chapter_to_summarize_is_below_the_title_of_the_document(read: Read, library: Library) -> None:
+def test_the_chapter_to_summarize_is_below_the_title_of_the_document(read, library):
     sections = [Section(("基準", chapter, "第1節 一般"), f"{chapter}は検討する。") for chapter in ("第1章", "第2章")]
     document_id = fill(library)
     document = library.document(document_id)

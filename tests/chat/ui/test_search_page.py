@@ -20,7 +20,6 @@ from app.chat.services.conversations import Conversations
 from app.chat.store import Store
 from app.chat.ui.conversations.search_page import SearchPage
 from app.chat.ui.conversations.search_results import SearchResultModel, highlighted_pieces
-from app.documents.library import Library
 from app.documents.section_search import SectionHit
 from app.documents.services.document_library import DocumentLibrary
 from app.uikit.page import NavigationSignals
@@ -83,7 +82,7 @@ def spoken(results: SearchResultModel) -> list[str]:
 # --------------------------------------------------------------------- rows
 
 
-def test_a_row_says_title_date_role_context_and_how_many_more() -> None:
+def test_a_row_says_title_date_role_context_and_how_many_more():
     results = SearchResultModel()
     at = datetime(2026, 11, 18, 10, 24).timestamp()
     found = SearchHit(1, "根入れの深さ", at, 7, "answer", "河川の**橋脚**の根入れは深くします。", 4)
@@ -99,7 +98,7 @@ def test_a_row_says_title_date_role_context_and_how_many_more() -> None:
     assert results.result(0).place == "10:24"
 
 
-def test_rows_out_of_sight_are_not_worked_out() -> None:
+def test_rows_out_of_sight_are_not_worked_out():
     results = SearchResultModel()
     results.show_hits([SearchHit(number, "題", 1.0, number, "question", "橋脚") for number in range(200)], "橋脚")
     results.result(3)
@@ -114,11 +113,11 @@ def test_rows_out_of_sight_are_not_worked_out() -> None:
         (((0, 2), (3, 4)), [("橋脚", True), ("の", False), ("図", True)]),
     ],
 )
-def test_a_line_is_cut_at_its_marks(marks: tuple[tuple[int, int], ...], expected: list[tuple[str, bool]]) -> None:
+def test_a_line_is_cut_at_its_marks(marks, expected):
     assert highlighted_pieces(Snippet("橋脚の図", marks)) == expected
 
 
-def test_the_words_stand_on_their_ground_in_the_drawn_row(searcher: Searcher, theme: Theme) -> None:
+def test_the_words_stand_on_their_ground_in_the_drawn_row(searcher, theme):
     store_thread(searcher.store, "柱とは", "この橋脚です。")
     searcher.search("橋脚")
     picture = searcher.list.viewport().grab().toImage()
@@ -129,7 +128,7 @@ def test_the_words_stand_on_their_ground_in_the_drawn_row(searcher: Searcher, th
 # ------------------------------------------------------------------ searching
 
 
-def test_an_example_stands_there_until_what_was_typed_is_searched_after_a_short_pause(searcher: Searcher) -> None:
+def test_an_example_stands_there_until_what_was_typed_is_searched_after_a_short_pause(searcher):
     page = searcher.page
     assert page.field.accessibleName() == "会話と資料を検索"
     assert page.list.accessibleName() == "見つかったもの"
@@ -145,7 +144,7 @@ def test_an_example_stands_there_until_what_was_typed_is_searched_after_a_short_
     assert (page.hint.isVisible(), page.list.isVisible(), page.note.isVisible()) == (False, True, False)
 
 
-def test_nothing_found_is_said_with_the_words_as_they_are(searcher: Searcher, qtbot: QtBot) -> None:
+def test_nothing_found_is_said_with_the_words_as_they_are(searcher, qtbot):
     hint = searcher.page.hint
     searcher.search("<b>橋脚補強</b>")
     assert hint.text() == "「<b>橋脚補強</b>」は会話にも資料にも見つかりません。"
@@ -157,7 +156,7 @@ def test_nothing_found_is_said_with_the_words_as_they_are(searcher: Searcher, qt
     qtbot.waitUntil(lambda: "例：" in hint.text())
 
 
-def test_more_than_can_be_shown_is_said(searcher: Searcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_can_be_shown_is_said(searcher, monkeypatch):
     monkeypatch.setattr(message_index, "CONVERSATIONS_MAX", 3)
     for number in range(5):
         searcher.store.add_question(f"橋脚 {number}")
@@ -166,7 +165,7 @@ def test_more_than_can_be_shown_is_said(searcher: Searcher, monkeypatch: pytest.
     assert searcher.page.note.text().startswith("多いため、3 件")
 
 
-def test_what_is_being_converted_is_not_searched_but_what_is_committed_is(searcher: Searcher, qtbot: QtBot) -> None:
+def test_what_is_being_converted_is_not_searched_but_what_is_committed_is(searcher, qtbot):
     store_thread(searcher.store, "はしについて", "橋のことです。")
     convert(searcher.field, "はし")
     assert not searcher.page._pause.isActive()
@@ -182,7 +181,7 @@ def test_what_is_being_converted_is_not_searched_but_what_is_committed_is(search
     qtbot.waitUntil(lambda: searcher.field.text() == "橋脚")
 
 
-def test_rows_follow_what_happens_to_the_conversations(searcher: Searcher) -> None:
+def test_rows_follow_what_happens_to_the_conversations(searcher):
     first, _ = store_thread(searcher.store, "橋脚とは", "柱です。")
     searcher.search("橋脚")
     store_thread(searcher.store, "橋脚の数", "二つです。")
@@ -194,7 +193,7 @@ def test_rows_follow_what_happens_to_the_conversations(searcher: Searcher) -> No
     searcher.wait_for(1)
 
 
-def test_a_database_that_fails_is_said(searcher: Searcher, where: Paths, qtbot: QtBot) -> None:
+def test_a_database_that_fails_is_said(searcher, where, qtbot):
     problems = heard(searcher.navigation.problem_occurred)
     searcher.page._search._documents = where.logs  # a folder
     searcher.page.start("橋脚")
@@ -205,7 +204,7 @@ def test_a_database_that_fails_is_said(searcher: Searcher, where: Paths, qtbot: 
 # ------------------------------------------------------------------ documents
 
 
-def test_a_row_of_a_document_leads_with_the_clause_and_says_page_and_collection() -> None:
+def test_a_row_of_a_document_leads_with_the_clause_and_says_page_and_collection():
     results = SearchResultModel()
     hit = SectionHit(5, 2, "橋梁.pdf", "規準", "internal", ("第1章 総則", "1.2 橋脚の形"), "橋脚は円形とする。", 12)
     bare = SectionHit(6, 2, "メモ\u202e.txt", "規準", "internal", (), "橋脚の件。", 0)
@@ -217,7 +216,7 @@ def test_a_row_of_a_document_leads_with_the_clause_and_says_page_and_collection(
     assert (results.result(0).title.marks, results.result(0).line.marks) == (((4, 6),), ((0, 2),))
 
 
-def test_both_places_are_counted_and_each_is_a_tab(searcher: Searcher, library: Library) -> None:
+def test_both_places_are_counted_and_each_is_a_tab(searcher, library):
     fill(library)
     store_thread(searcher.store, "橋脚とは", "柱です。")
     searcher.search("橋脚")
@@ -227,7 +226,7 @@ def test_both_places_are_counted_and_each_is_a_tab(searcher: Searcher, library: 
     assert [text.split("　")[0] for text in spoken(searcher.results)] == ["1.2 橋脚の形", "2.1 検査", "1.1 目的"]
 
 
-def test_a_miss_offers_the_other_place_the_documents_and_the_question(searcher: Searcher, library: Library) -> None:
+def test_a_miss_offers_the_other_place_the_documents_and_the_question(searcher, library):
     fill(library)
     searcher.search("洗掘")
     page = searcher.page
@@ -246,7 +245,7 @@ def test_a_miss_offers_the_other_place_the_documents_and_the_question(searcher: 
     assert page.add_button.isVisible()
 
 
-def test_a_hit_in_a_document_opens_the_document_at_its_section(searcher: Searcher, library: Library) -> None:
+def test_a_hit_in_a_document_opens_the_document_at_its_section(searcher, library):
     document_id = fill(library)
     reading = heard(searcher.navigation.reading_requested)
     searcher.search("洗掘")
@@ -257,7 +256,7 @@ def test_a_hit_in_a_document_opens_the_document_at_its_section(searcher: Searche
     assert place.section_id == library.sections(document_id)[1][0]
 
 
-def test_only_the_last_of_several_searches_reports(searcher: Searcher, library: Library) -> None:
+def test_only_the_last_of_several_searches_reports(searcher, library):
     fill(library)
     search = searcher.page._search
     found = heard(search.documents_found)
@@ -269,7 +268,7 @@ def test_only_the_last_of_several_searches_reports(searcher: Searcher, library: 
     assert [result.count for (result,) in found] == [1]
 
 
-def test_a_page_that_is_left_ends_its_search_and_searches_again_when_one_comes_back(searcher: Searcher) -> None:
+def test_a_page_that_is_left_ends_its_search_and_searches_again_when_one_comes_back(searcher):
     store_thread(searcher.store, "橋脚とは", "柱です。")
     searcher.page.start("橋脚")
     searcher.page.hide()
@@ -294,7 +293,7 @@ def test_documents_that_are_not_opened_yet_are_said_and_searched_later(theme, st
     documents.close()
 
 
-def test_text_of_a_secret_collection_makes_the_page_secret(searcher: Searcher, library: Library) -> None:
+def test_text_of_a_secret_collection_makes_the_page_secret(searcher, library):
     searcher.page._label_of_all = lambda: "internal"
     fill(library)
     assert searcher.page.label_now() == "internal"
@@ -362,7 +361,7 @@ def look_for(window: Window, words: str) -> None:
     press(page.field, Key.Key_Return)
 
 
-def test_ctrl_k_opens_the_page_from_anywhere_and_escape_goes_back(opened) -> None:
+def test_ctrl_k_opens_the_page_from_anywhere_and_escape_goes_back(opened):
     window, page = opened()
     window.editor.setFocus()
     press(window.editor, Key.Key_K, CONTROL)
@@ -396,7 +395,7 @@ def test_enter_in_the_sidebar_looks_for_the_same_in_all_texts_and_it_is_there_wh
     assert (page.field.selectedText(), page.results.rowCount()) == ("橋脚", 1)
 
 
-def test_a_hit_opens_at_its_message_with_its_words_marked(opened, store: Store) -> None:
+def test_a_hit_opens_at_its_message_with_its_words_marked(opened, store):
     texts = ["最初の質問", *["関係のない文章が続きます。" * 8, "次の質問"] * 60]
     texts[41] = "ここに橋脚がある。"
     wanted = store_thread(store, *texts)[41]
@@ -413,7 +412,7 @@ def test_a_hit_opens_at_its_message_with_its_words_marked(opened, store: Store) 
     assert transcript.viewport().rect().contains(view.mark_rect().translated(view.pos()))
 
 
-def test_a_hit_in_another_branch_shows_that_branch(opened, store: Store) -> None:
+def test_a_hit_in_another_branch_shows_that_branch(opened, store):
     asked, first = store_thread(store, "柱とは", "橋脚のことです。")
     again = store.add_answer(asked.id, AnswerDetails())
     store.finish_answer(again.id, "家の柱です。", "done", AnswerDetails())

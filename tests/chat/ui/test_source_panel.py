@@ -54,7 +54,7 @@ def test_a_source_is_shown_with_its_place_and_what_was_used_of_it_until_another_
     assert not panel.isVisible()
 
 
-def test_keys_open_a_source_from_the_field_and_from_the_conversation(double: Double, qtbot: QtBot) -> None:
+def test_keys_open_a_source_from_the_field_and_from_the_conversation(double, qtbot):
     view, page = shown(double, RIGHT), double.page
     editor, title = page.composer.editor, page.panel.title
     editor.setFocus()
@@ -73,7 +73,7 @@ def test_keys_open_a_source_from_the_field_and_from_the_conversation(double: Dou
     assert "出典 2（Alt + 2）" in next(row for row in view.findChildren(SourceRow) if row.number == 2).toolTip()
 
 
-def test_foreign_text_is_only_text(double: Double) -> None:
+def test_foreign_text_is_only_text(double):
     foreign = "<img src='file:///etc/passwd'> <b>太字</b>。\u202e逆。"
     heading = ("<i>第1章</i>", "\u202e<a href='x'>二節</a>")
     hostile = dataclasses.replace(SOURCES[0], text=foreign, heading=heading, tag="<u>" + "長" * 99)
@@ -86,7 +86,7 @@ def test_foreign_text_is_only_text(double: Double) -> None:
     assert panel.text.sheet.text.toPlainText() == foreign.replace("\u202e", "‹U+202E›")
 
 
-def test_it_opens_and_closes_by_key_and_one_goes_from_source_to_source(double: Double) -> None:
+def test_it_opens_and_closes_by_key_and_one_goes_from_source_to_source(double):
     shown(double, RIGHT)
     panel = double.page.panel
     double.press(Key.Key_Period, CONTROL)
@@ -102,7 +102,7 @@ def test_it_opens_and_closes_by_key_and_one_goes_from_source_to_source(double: D
     assert (panel.previous_button.isEnabled(), panel.next_button.isEnabled()) == (True, False)
 
 
-def test_what_was_compared_or_is_only_near_is_not_said_to_be_used(double: Double) -> None:
+def test_what_was_compared_or_is_only_near_is_not_said_to_be_used(double):
     panel = double.page.panel
     buttons(shown(double, WRONG))["原文を見る"].click()
     assert panel.usage.text().startswith("回答と照合した箇所")
@@ -130,7 +130,7 @@ def test_text_and_quotation_are_copied_the_way_of_answers_and_a_file_that_no_col
     assert double.opened == []
 
 
-def test_in_a_narrow_window_it_takes_the_place_of_the_conversation(double: Double, qtbot: QtBot) -> None:
+def test_in_a_narrow_window_it_takes_the_place_of_the_conversation(double, qtbot):
     page = double.page
     page.resize(800, 600)
     shown(double, RIGHT)
@@ -200,7 +200,7 @@ def wait_for_page(page: ChatPage, number: int, qtbot: QtBot) -> None:
     qtbot.waitUntil(is_there, timeout=TIMEOUT_MS)
 
 
-def test_the_page_with_what_was_used_is_shown_and_marked_and_one_reads_on(parts: AppContext, qtbot: QtBot) -> None:
+def test_the_page_with_what_was_used_is_shown_and_marked_and_one_reads_on(parts, qtbot):
     """The passage begins on the first page; what the answer uses stands on the second."""
     page = opened(parts)
     wait_for_page(page, 2, qtbot)
@@ -220,7 +220,7 @@ def test_the_page_with_what_was_used_is_shown_and_marked_and_one_reads_on(parts:
     wait_for_page(page, 1, qtbot)
 
 
-def test_a_larger_page_is_drawn_with_more_pixels_and_white_in_the_dark_theme(parts: AppContext, qtbot: QtBot) -> None:
+def test_a_larger_page_is_drawn_with_more_pixels_and_white_in_the_dark_theme(parts, qtbot):
     parts.preferences.change(theme="dark")
     page = opened(parts)
     wait_for_page(page, 2, qtbot)
@@ -255,7 +255,7 @@ def test_of_a_file_that_has_gone_the_text_is_there_until_the_user_shows_where_it
     assert page.sources._document.path == str(target)
 
 
-def test_the_same_of_a_file_without_pages(parts: AppContext, tmp_path: Path, qtbot: QtBot) -> None:
+def test_the_same_of_a_file_without_pages(parts, tmp_path, qtbot):
     path = tmp_path / "覚え書き.md"
     path.write_text("# 第1章\n\n" + SENTENCE + "\n", "utf-8")
     with qtbot.waitSignal(parts.documents.queue.emptied, timeout=TIMEOUT_MS):
@@ -272,7 +272,7 @@ def test_the_same_of_a_file_without_pages(parts: AppContext, tmp_path: Path, qtb
     assert not panel.open_button.isVisible()
 
 
-def test_ones_own_file_is_opened(double: Double, qtbot: QtBot, tmp_path: Path) -> None:
+def test_ones_own_file_is_opened(double, qtbot, tmp_path):
     documents = double.documents
     with qtbot.waitSignal(documents.opened, timeout=TIMEOUT_MS):
         documents.open()

@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 
 from app.chat.presets import Choices
 from app.chat.records import AnswerDetails
-from app.chat.ui.chat_page import ChatPage
 from app.inference.engine.messages import Ask
 from app.inference.local_model import LocalModel
 from app.models import local_models
@@ -57,14 +56,14 @@ def test_the_box_below_the_field_decides_and_is_remembered_with_the_conversation
     assert scene.session.choices.thought_tokens == 0
 
 
-def test_before_the_first_question_it_can_be_chosen_too(scene: Scene, page: ChatPage, asked: list[Ask]) -> None:
+def test_before_the_first_question_it_can_be_chosen_too(scene, page, asked):
     page.composer.at_once.click()
     scene.ask("!say うむ。</think>はい。")
     assert asked[0].prompt[-1].text.endswith(OPEN)
     assert scene.session.conversation.choices.thought_tokens == 2048
 
 
-def test_a_model_without_thoughts_has_no_box(scene: Scene, page: ChatPage, model: LocalModel) -> None:
+def test_a_model_without_thoughts_has_no_box(scene, page, model):
     scene.library.update(dataclasses.replace(model, form_id="llama3"))
     assert not page.composer.at_once.isVisible()
     press(page.composer.editor, Qt.Key.Key_T, CONTROL)

@@ -70,7 +70,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_open_conversation_becomes_a_word_document(store: Store, opened, tmp_path: Path) -> None:
+def test_the_open_conversation_becomes_a_word_document(store, opened, tmp_path):
     kept = answered(store, "橋脚の点検は？", "年に **一度** です。")
     window = opened()
     window.session.open(kept)
@@ -111,7 +111,7 @@ def test_chosen_conversations_go_into_a_folder_and_all_come_back_in_an_empty_win
     assert window.window.sidebar.conversations.rowCount() > 0
 
 
-def test_a_temporary_conversation_is_exported_from_memory(store: Store, opened, tmp_path: Path, qtbot: QtBot) -> None:
+def test_a_temporary_conversation_is_exported_from_memory(store, opened, tmp_path, qtbot):
     answered(store, "保存した会話", "同じ番号")
     window = opened()
     window.session.open_new(is_temporary=True)
@@ -155,7 +155,7 @@ def test_what_is_cancelled_writes_nothing_a_success_goes_with_its_page_and_an_er
     assert not window.strip.isVisible()
 
 
-def test_what_was_refused_is_listed_with_its_reason(opened, tmp_path: Path, qtbot: QtBot) -> None:
+def test_what_was_refused_is_listed_with_its_reason(opened, tmp_path, qtbot):
     bad = conversation(message(role="system"), title="<b>怪しい</b>")
     (tmp_path / "a.json").write_text(json.dumps(document(bad, conversation())))
     window = opened()
@@ -218,13 +218,13 @@ def test_a_json_file_dropped_on_window_or_field_is_imported_and_no_text(opened, 
     "urls",
     [["file:///a/b.gguf"], ["https://example.org/a.json"], ["file:///a/json"], ["file:///a.json", "file:///b.json"]],
 )
-def test_nothing_else_that_is_dropped_is_taken(urls: list[str]) -> None:
+def test_nothing_else_that_is_dropped_is_taken(urls):
     data = QMimeData()
     data.setUrls([QUrl(url) for url in urls])
     assert json_file_in(data) is None
 
 
-def test_a_name_without_suffix_gets_one_and_replaces_nothing(tmp_path: Path) -> None:
+def test_a_name_without_suffix_gets_one_and_replaces_nothing(tmp_path):
     (tmp_path / "報告.docx").touch()
     for name, suffix, completed in (
         ("報告", ".docx", "報告 (2).docx"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 
-def test_a_report_is_written_and_told(kotae, tmp_path: Path) -> None:
+def test_a_report_is_written_and_told(kotae, tmp_path):
     target = tmp_path / "報告.txt"
     status, told, _ = kotae("report", "--out", str(target))
     assert status == 0
@@ -13,7 +13,7 @@ def test_a_report_is_written_and_told(kotae, tmp_path: Path) -> None:
     assert target.read_text("utf-8").startswith("Kotae ")
 
 
-def test_what_exists_is_not_replaced(kotae, tmp_path: Path) -> None:
+def test_what_exists_is_not_replaced(kotae, tmp_path):
     target = tmp_path / "mine.txt"
     target.write_text("mine", "utf-8")
     status, told, said = kotae("report", "--out", str(target))
@@ -22,7 +22,7 @@ def test_what_exists_is_not_replaced(kotae, tmp_path: Path) -> None:
     assert target.read_text("utf-8") == "mine"
 
 
-def test_a_folder_is_said_to_be_one(kotae, tmp_path: Path) -> None:
+def test_a_folder_is_said_to_be_one(kotae, tmp_path):
     status, told, said = kotae("report", "--out", str(tmp_path))
     assert (status, told["error"]["code"]) == (3, "export_is_folder")
     assert "フォルダです" in said
@@ -31,7 +31,7 @@ def test_a_folder_is_said_to_be_one(kotae, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "code"), [("no/such/folder/report.txt", "export_folder_gone"), ("file/report.txt", "export_folder_gone")]
 )
-def test_a_place_that_is_none_is_said(kotae, tmp_path: Path, place: str, code: str) -> None:
+def test_a_place_that_is_none_is_said(kotae, tmp_path, place, code):
     (tmp_path / "file").write_bytes(b"")
     status, told, _ = kotae("report", "--out", str(tmp_path / place))
     assert (status, told["error"]["code"]) == (3, code)
@@ -47,7 +47,7 @@ def test_a_place_that_is_none_is_said(kotae, tmp_path: Path, place: str, code: s
         (("report", "--out", "x", "--safe-mode"), "--safe-mode"),
     ],
 )
-def test_wrong_usage_is_said_in_a_sentence(kotae, arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_usage_is_said_in_a_sentence(kotae, arguments, words):
     status, told, said = kotae(*arguments)
     assert (status, told["error"]["code"]) == (2, "usage")
     assert words in said

@@ -58,7 +58,7 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_is_added_listed_searched_and_shown(docs: Run, files: Path) -> None:
+def test_a_folder_is_added_listed_searched_and_shown(docs, files):
     added = docs("add", "基準", str(files / "下" / ".."), "--json")  # as ../folder is typed
     assert added.returncode == 0, added.stderr
     told = added.data
@@ -85,7 +85,7 @@ def test_a_folder_is_added_listed_searched_and_shown(docs: Run, files: Path) -> 
     assert [section["text"] for section in shown["sections"]] == [COVER]
 
 
-def test_people_read_lines(docs: Run, files: Path) -> None:
+def test_people_read_lines(docs, files):
     manual, none = docs("list").stdout.splitlines()
     assert (manual.split("\t")[0], none.split("。")[0]) == ("Kotae の使い方", "自分の資料集はまだありません")
     assert "2 件を読みました" in docs("add", "基準", str(files), "--label", "公開").stdout
@@ -99,7 +99,7 @@ def test_people_read_lines(docs: Run, files: Path) -> None:
     assert "近い箇所は見つかりませんでした。" in docs("search", "基準", "zzzz").stdout
 
 
-def test_what_is_printed_of_a_passage_is_around_what_was_asked(docs: Run, tmp_path: Path) -> None:
+def test_what_is_printed_of_a_passage_is_around_what_was_asked(docs, tmp_path):
     before = "型枠は水平に組む。" * 40
     clause = f"{'打込みは連続して行う。' * 30}養生温度は5℃以上に保つ。"
     text = f"# 2 施工\n\n## 2.5 型枠\n\n{before}\n\n## 2.6 養生\n\n{clause}\n"
@@ -112,7 +112,7 @@ def test_what_is_printed_of_a_passage_is_around_what_was_asked(docs: Run, tmp_pa
     assert len(quote.strip()) <= 240
 
 
-def test_what_needs_attention_is_named_with_its_reason(docs: Run, files: Path) -> None:
+def test_what_needs_attention_is_named_with_its_reason(docs, files):
     (files / "空.txt").touch()
     done = docs("add", "基準", str(files), "--json")
     assert done.returncode == 1
@@ -123,7 +123,7 @@ def test_what_needs_attention_is_named_with_its_reason(docs: Run, files: Path) -
     assert docs("search", "基準", "かぶり").returncode == 0
 
 
-def test_what_cannot_be_read_stays_in_the_collection_and_is_not_counted_as_read(docs: Run, files: Path) -> None:
+def test_what_cannot_be_read_stays_in_the_collection_and_is_not_counted_as_read(docs, files):
     damaged, blank = files / "壊れた.pdf", files / "文字なし.html"
     damaged.write_bytes(b"%PDF-1.7\n\xff")
     done = docs("add", "基準", str(damaged))
@@ -140,7 +140,7 @@ def test_what_cannot_be_read_stays_in_the_collection_and_is_not_counted_as_read(
     assert "2 件を読みました（新しい文書 0、" in docs("add", "基準", str(files)).stdout
 
 
-def test_the_same_command_reads_what_has_changed_and_nothing_twice(docs: Run, files: Path) -> None:
+def test_the_same_command_reads_what_has_changed_and_nothing_twice(docs, files):
     docs("add", "基準", str(files))
     (files / "要領.md").write_text("# 第3章\n\n橋台の根入れは2m以上とする。\n", "utf-8")
     again = docs("add", "基準", str(files), "--json").data
@@ -149,7 +149,7 @@ def test_the_same_command_reads_what_has_changed_and_nothing_twice(docs: Run, fi
     assert len(docs("search", "基準", "橋台の根入れ", "--json").data["passages"]) == 1
 
 
-def test_a_refresh_follows_the_folder(docs: Run, files: Path) -> None:
+def test_a_refresh_follows_the_folder(docs, files):
     docs("add", "基準", str(files))
     (files / "新.txt").write_text("橋台の根入れは2m以上とする。\n", "utf-8")
     (files / "要領.md").unlink()
@@ -166,7 +166,7 @@ def test_a_refresh_follows_the_folder(docs: Run, files: Path) -> None:
     assert len(docs("list", "基準", "--json").data["documents"]) == 2
 
 
-def test_removing_leaves_the_files_and_tells_how_to_undo(docs: Run, files: Path) -> None:
+def test_removing_leaves_the_files_and_tells_how_to_undo(docs, files):
     docs("add", "基準", str(files), "--label", "secret")
     one = docs("remove", "基準", "下/点検.txt")
     assert one.returncode == 0
@@ -182,7 +182,7 @@ def test_removing_leaves_the_files_and_tells_how_to_undo(docs: Run, files: Path)
     assert (again["documents"], again["label"]) == (2, "secret")
 
 
-def test_documents_move_without_being_read_again_and_the_command_back_is_told(docs: Run, files: Path) -> None:
+def test_documents_move_without_being_read_again_and_the_command_back_is_told(docs, files):
     docs("add", "基準", str(files))
     docs("add", "現場 要領", str(files / "下" / "点検.txt"), "--label", "公開")
     before = docs("show", "基準", "要領.md", "--json").data
@@ -244,7 +244,7 @@ def test_what_moved_into_a_secret_collection_comes_back_only_by_name_and_with_pe
     )
 
 
-def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files: Path) -> None:
+def test_bad_input_is_answered_in_words_with_the_nearest_names(docs, files):
     missing = docs("add", "基準", str(files / "要領"), "--json")
     assert (missing.returncode, missing.error) == (3, "docs_path_missing_near")
     assert "要領.md" in missing.stderr
@@ -268,13 +268,13 @@ def test_bad_input_is_answered_in_words_with_the_nearest_names(docs: Run, files:
     assert docs("show", "河川基準", "下/要領.md").returncode == 0
 
 
-def test_where_nothing_can_be_read_the_kinds_of_files_are_named(docs: Run, tmp_path: Path) -> None:
+def test_where_nothing_can_be_read_the_kinds_of_files_are_named(docs, tmp_path):
     (tmp_path / "空").mkdir()
     done = docs("add", "基準", str(tmp_path / "空"))
     assert "PDF、Word、Excel、PowerPoint、CSV、HTML、Markdown、テキスト" in done.stdout
 
 
-def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs: Run, files: Path) -> None:
+def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs, files):
     found = docs("search", "Kotae の使い方", "モデルを追加するには？", "-k", "3", "--json").data
     assert any("モデル" in "".join(passage["heading"]) for passage in found["passages"])
     assert docs("remove", "Kotae の使い方", "--json").error == "collection_is_own"
@@ -285,7 +285,7 @@ def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs: Run
     assert docs("move", "Kotae の使い方", "manual.ja.md", "--to", "基準", "--json").error == "collection_is_own"
 
 
-def test_the_manual_is_read_anew_in_the_other_language_and_by_its_own_name_stays(docs: Run) -> None:
+def test_the_manual_is_read_anew_in_the_other_language_and_by_its_own_name_stays(docs):
     docs("search", "Kotae の使い方", "モデル")
     assert docs("search", "How to use Kotae", "add a model", "--lang", "en", "--json").data["passages"]
     kept = docs("list", "How to use Kotae", "--json").data["documents"]
@@ -294,7 +294,7 @@ def test_the_manual_is_read_anew_in_the_other_language_and_by_its_own_name_stays
     assert (own["name"], own["is_builtin"], own["documents"]) == ("How to use Kotae", True, 1)
 
 
-def test_without_an_action_the_actions_are_named(docs: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_an_action_the_actions_are_named(docs, capsys):
     with pytest.raises(SystemExit) as left:
         docs()
     told = capsys.readouterr().err
@@ -336,7 +336,7 @@ def test_a_collection_that_is_removed_while_it_is_read_is_not_called_empty(docs,
     assert (files / "000.txt").is_file()
 
 
-def test_a_newer_or_damaged_database_is_told(docs: Run, data: Path, files: Path) -> None:
+def test_a_newer_or_damaged_database_is_told(docs, data, files):
     docs("add", "基準", str(files))
     database = data / "documents.sqlite"
     with sqlite3.connect(database) as db:
@@ -352,7 +352,7 @@ def test_a_newer_or_damaged_database_is_told(docs: Run, data: Path, files: Path)
     assert "壊れていたため" in again.stderr
 
 
-def test_a_label_is_given_to_the_collection_and_its_change_is_said(docs: Run, files: Path) -> None:
+def test_a_label_is_given_to_the_collection_and_its_change_is_said(docs, files):
     assert "ラベル" not in docs("add", "基準", str(files), "--label", "公開").stdout
     for word, label, change in (
         ("internal", "internal", "公開から社外秘"),
@@ -385,7 +385,7 @@ def test_a_secret_label_is_lowered_with_permission_only_and_that_is_put_on_recor
     assert len(log.read_text("utf-8").splitlines()) == 1
 
 
-def test_a_file_of_an_unknown_kind_that_was_named_is_read_and_no_folder_leaves_it_out(docs: Run, files: Path) -> None:
+def test_a_file_of_an_unknown_kind_that_was_named_is_read_and_no_folder_leaves_it_out(docs, files):
     (files / "記録.xyz").write_text("雨水槽の点検は6月に行う。\n", "utf-8")
     assert docs("add", "基準", str(files), "--json").data["skipped"] == {"unknown": 2}
     assert "1 件を読みました" in docs("add", "基準", str(files / "記録.xyz")).stdout

@@ -50,7 +50,7 @@ def texts(found: dict[str, Any]) -> list[str]:
     return [passage["text"] for passage in found["passages"]]
 
 
-def test_what_was_added_is_found_by_its_meaning(told: Told, data: Path, files: Path, tmp_path: Path) -> None:
+def test_what_was_added_is_found_by_its_meaning(told, data, files, tmp_path):
     install(data, tmp_path / "encoder.gguf")
     status, added, noted = told("docs", "add", "規程", str(files))
     assert (status, "kotae docs embed" in noted) == (0, True)
@@ -68,7 +68,7 @@ def test_what_was_added_is_found_by_its_meaning(told: Told, data: Path, files: P
     assert added["documents"] == 1
 
 
-def test_without_a_model_nothing_is_written_and_words_decide(told: Told, data: Path, files: Path) -> None:
+def test_without_a_model_nothing_is_written_and_words_decide(told, data, files):
     assert told("docs", "add", "規程", str(files))[0] == 0
     status, found, noted = told("docs", "search", "規程", "賃金")
     assert (status, texts(found), noted) == (0, [], "")
@@ -89,7 +89,7 @@ def test_retrieval_is_measured_with_meaning_once_all_sections_have_vectors(told,
     assert (after["recall_at_1"], after["by_meaning"]) == (1.0, 1)
 
 
-def test_a_study_asks_when_all_sections_have_vectors(told: Told, data: Path, files: Path, tmp_path: Path) -> None:
+def test_a_study_asks_when_all_sections_have_vectors(told, data, files, tmp_path):
     assert told("docs", "add", "規程", str(files))[0] == 0
     install(data, tmp_path / "encoder.gguf")
     questions = tmp_path / "questions.jsonl"
@@ -100,7 +100,7 @@ def test_a_study_asks_when_all_sections_have_vectors(told: Told, data: Path, fil
     assert json.loads(record.read_text("utf-8").splitlines()[1])["grounding"]["by_meaning"] == "used"
 
 
-def test_a_model_that_has_left_is_said_and_words_go_on(told: Told, data: Path, files: Path, tmp_path: Path) -> None:
+def test_a_model_that_has_left_is_said_and_words_go_on(told, data, files, tmp_path):
     install(data, tmp_path / "encoder.gguf")
     assert told("docs", "add", "規程", str(files))[0] == told("docs", "embed")[0] == 0
     (tmp_path / "encoder.gguf").unlink()

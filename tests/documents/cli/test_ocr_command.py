@@ -1,7 +1,6 @@
 """`kotae docs ocr`: what recognizes text is shown, installed and removed, and scans are read with it."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 from app.base.paths import resources
 from app.documents.reading.pdf import ocr
 from app.models import package_locks
-from tests.documents.cli.conftest import Run
 from tests.documents.reading.pdf_maker import Pdf, picture
 from tests.documents.reading.stand_in import answering, row
 
-Install = Callable[[str], None]
 WHEELS = "KOTAE_OCR_WHEELS"  # a folder with all files of this machine's lock
 SENTENCES = (
     "3.2.1 コンクリートの設計基準強度",
@@ -33,7 +30,7 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def test_without_anything_it_says_so_and_fails(kotae: Run, install: Install, files: Path) -> None:
+def test_without_anything_it_says_so_and_fails(kotae, install, files):
     done = kotae("docs", "ocr", "--json")
     assert (done.returncode, done.data["engine"]) == (1, None)
     assert kotae("docs", "add", "基準", str(files)).returncode == 1
@@ -41,7 +38,7 @@ def test_without_anything_it_says_so_and_fails(kotae: Run, install: Install, fil
     assert (done.returncode, done.error) == (3, "ocr_missing")
 
 
-def test_wrong_orders_are_refused(kotae: Run, install: Install, tmp_path: Path) -> None:
+def test_wrong_orders_are_refused(kotae, install, tmp_path):
     assert kotae("docs", "ocr", "--wheels", str(tmp_path), "--json").error == "bad_option"
     assert kotae("docs", "ocr", "--install", "--wheels", str(tmp_path / "none"), "--json").error == "docs_path_missing"
     if package_locks.ocr_lock() is not None:
@@ -64,7 +61,7 @@ def test_a_scan_is_read_with_what_is_there_and_says_so_when_it_is_cited(kotae, i
     assert (done.returncode, done.data["documents"]) == (0, 0)
 
 
-def test_a_scan_keeps_its_text_when_the_file_has_changed(kotae: Run, install: Install, files: Path) -> None:
+def test_a_scan_keeps_its_text_when_the_file_has_changed(kotae, install, files):
     install(answering(row("鉄筋のかぶりは70mm以上とする。", 91)))
     kotae("docs", "add", "基準", str(files))
     kotae("docs", "ocr", "基準")
@@ -75,7 +72,7 @@ def test_a_scan_keeps_its_text_when_the_file_has_changed(kotae: Run, install: In
 
 @pytest.mark.ocr
 @pytest.mark.skipif(WHEELS not in os.environ, reason=f"{WHEELS} names no folder with the wheels of the OCR part")
-def test_the_real_part_reads_japanese_numbers_and_units(kotae: Run, install: Install, data: Path, files: Path) -> None:
+def test_the_real_part_reads_japanese_numbers_and_units(kotae, install, data, files):
     font = ImageFont.truetype(resources() / "fonts" / "BIZUDPGothic-Regular.ttf", 34)
     page = Image.new("L", (1240, 800), 255)
     for at, sentence in enumerate(SENTENCES):

@@ -34,7 +34,7 @@ DUTY = ("3.2 点検", "ポンプは、毎月1回、運転して確かめる。�
 LOAD = ("3.3 荷重", "床の積載荷重は、3.5kN/m2を標準とする。")
 
 
-def test_equal_editions_have_no_rows() -> None:
+def test_equal_editions_have_no_rows():
     table = compare(edition(COVER, DUTY), edition(COVER, DUTY))
     assert table.rows == ()
     assert len(table.facts) == 1
@@ -62,13 +62,13 @@ def test_a_value_that_differs_is_listed_and_another_notation_is_not(old, new, fo
     assert changes(old, new) == found
 
 
-def test_a_number_that_names_a_clause_is_told_from_a_value() -> None:
+def test_a_number_that_names_a_clause_is_told_from_a_value():
     (line,) = edition_comparison.compare_texts("第3条により、5m離す。", "第4条により、6m離す。")
     assert line.numbers == (NumberChange("第3条", "第4条", names_part=True), NumberChange("5m", "6m"))
     assert rows(edition(("1", "第3条による。")), edition(("1", "第4条による。")))[0][0] == "changed"
 
 
-def test_clauses_are_added_removed_and_renumbered() -> None:
+def test_clauses_are_added_removed_and_renumbered():
     added = ("3.2 材料", "コンクリートの設計基準強度は、24N/mm2を標準とする。")
     new = edition(COVER, added, ("3.3 点検", DUTY[1]))
     found = rows(edition(COVER, DUTY, LOAD), new)
@@ -79,14 +79,14 @@ def test_clauses_are_added_removed_and_renumbered() -> None:
     ]
 
 
-def test_a_clause_that_was_moved_and_changed_is_one_row_with_its_value() -> None:
+def test_a_clause_that_was_moved_and_changed_is_one_row_with_its_value():
     moved = ("1.1 荷重", LOAD[1].replace("3.5", "5.0"))
     (found,) = (row for row in compare(edition(COVER, DUTY, LOAD), edition(moved, COVER, DUTY)).rows)
     assert (found.group, found.cells[1], found.cells[3]) == ("number", "3.3 荷重", "1.1 荷重")
     assert "3.5kN/m2" in str(found.cells[5])
 
 
-def test_articles_are_the_same_in_kanji_and_in_digits() -> None:
+def test_articles_are_the_same_in_kanji_and_in_digits():
     old, new = (
         edition(("第三条の二（期間）", "期間は三十年とする。")),
         edition(("第3条の2（期間）", "期間は三十年とする。")),
@@ -94,7 +94,7 @@ def test_articles_are_the_same_in_kanji_and_in_digits() -> None:
     assert rows(old, new) == []
 
 
-def test_the_sentences_that_differ_stand_side_by_side_with_marks() -> None:
+def test_the_sentences_that_differ_stand_side_by_side_with_marks():
     new = ("3.1 かぶり", "鉄筋のかぶりは75mm以上とする。施工の誤差は、10mmまで認める。")
     (row,) = compare(edition(COVER), edition(new)).rows
     first, rest = row.lines
@@ -103,13 +103,13 @@ def test_the_sentences_that_differ_stand_side_by_side_with_marks() -> None:
     assert plain(rest.new) == "…"
 
 
-def test_what_is_no_sentence_is_compared_beside_sentences_that_differ() -> None:
+def test_what_is_no_sentence_is_compared_beside_sentences_that_differ():
     lines = edition_comparison.compare_texts("①\n本文は70mmとする。", "②\n本文は75mmとする。")
     sides = [plain(side) for line in lines for side in (line.pair.old, line.pair.new)]
     assert list(filter(None, sides)) == ["①", "②", "本文は70mmとする。", "本文は75mmとする。"]
 
 
-def test_every_changed_number_of_many_is_found_and_no_other() -> None:
+def test_every_changed_number_of_many_is_found_and_no_other():
     rnd = random.Random(3)
     kinds = (
         "厚さは{}mm以上とする。",
@@ -138,6 +138,6 @@ def test_every_changed_number_of_many_is_found_and_no_other() -> None:
         assert [re.sub(r"\D", "", one) for side in marked for one in side] == [old, new]
 
 
-def test_of_two_editions_the_one_named_old_or_with_the_earlier_year_is_the_older() -> None:
+def test_of_two_editions_the_one_named_old_or_with_the_earlier_year_is_the_older():
     for older, newer in (("共通仕様書（旧）.docx", "共通仕様書（新）.docx"), ("新基準2019.pdf", "新基準2024.pdf")):
         assert sorted([newer, older], key=edition_order) == [older, newer]

@@ -63,7 +63,7 @@ def test_without_libreoffice_it_is_said_what_to_do(name, content, format_, targe
     assert f" {target} " in said
 
 
-def test_what_an_earlier_version_could_not_read_is_read_again(tmp_path: Path) -> None:
+def test_what_an_earlier_version_could_not_read_is_read_again(tmp_path):
     with closing(Library.open(tmp_path / "documents.sqlite")) as library:
         own = library.add_collection("基準")
         ids = library.add_documents(own, [tmp_path / "a.pptx", tmp_path / "b.xls", tmp_path / "c.pdf"])
@@ -87,7 +87,7 @@ def test_a_folder_of_path_that_has_only_a_starter_is_not_libreoffice(tmp_path, m
 
 
 @with_libreoffice
-def test_word_97_rtf_and_powerpoint_97_are_read(child: ReadingChild, tmp_path: Path) -> None:
+def test_word_97_rtf_and_powerpoint_97_are_read(child, tmp_path):
     assert sections(child, FILES / "standard.doc") == [
         (("第1章 総則",), "本章は砂防堰堤に適用する。\n部材 | 数量\n本堤 | 12.5")
     ]
@@ -113,7 +113,7 @@ def test_what_libreoffice_cannot_convert_fails_and_the_next_document_is_read(chi
 
 
 @with_libreoffice
-def test_a_document_reaches_neither_the_network_nor_other_files(child: ReadingChild, tmp_path: Path) -> None:
+def test_a_document_reaches_neither_the_network_nor_other_files(child, tmp_path):
     secret = written(tmp_path, "secret.txt", "合言葉")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
@@ -142,7 +142,7 @@ def convert_long_document(child: ReadingChild, folder: Path) -> psutil.Process:
 
 @with_libreoffice
 @pytest.mark.parametrize("how", ["closed", "killed"])
-def test_libreoffice_ends_with_the_reading_child(how: str, child: ReadingChild, tmp_path: Path) -> None:
+def test_libreoffice_ends_with_the_reading_child(how, child, tmp_path):
     converter = convert_long_document(child, tmp_path)
     if how == "closed":
         child.stop()
@@ -153,7 +153,7 @@ def test_libreoffice_ends_with_the_reading_child(how: str, child: ReadingChild, 
 
 
 @with_libreoffice
-def test_a_conversion_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conversion_that_takes_too_long_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(office_conversion, "CONVERSION_S", 1.0)
     body = r"\u22576?\u22564?\par " * 400_000
     with pytest.raises(AppError) as caught:
@@ -178,7 +178,7 @@ def act_as_libreoffice(monkeypatch: pytest.MonkeyPatch, parent: Path, code: str)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a permission")
-def test_no_link_leads_out_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_link_leads_out_of_the_folder(tmp_path, monkeypatch):
     """A document that has taken over LibreOffice makes links, for this reading and for the next one."""
     secret, place = written(tmp_path, "secret.docx", "合言葉"), folder(tmp_path)
     (tmp_path / "mine").mkdir()
@@ -231,7 +231,7 @@ def test_no_copy_stays_when_the_child_ends_amid_a_conversion(how, tmp_path, monk
 
 @with_libreoffice
 @pytest.mark.skipif(os.name != "posix" or shutil.which("soffice") is None, reason="no program beside the library")
-def test_the_program_converts_where_the_library_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_converts_where_the_library_is_not_used(tmp_path, monkeypatch):
     program = shutil.which("soffice")
     assert program is not None
     starter = written(tmp_path, "start.py", (

@@ -42,7 +42,7 @@ def golds(kasensabo: Path) -> list[dict[str, str]]:
     return [gold for row in rows for gold in json.loads(row)["gold"]]
 
 
-def test_every_quote_stands_whole_in_one_section(cut: dict[str, list[Section]], golds: list[dict[str, str]]) -> None:
+def test_every_quote_stands_whole_in_one_section(cut, golds):
     texts = {name: [retrieved_passages.normalize_quote(one.text) for one in found] for name, found in cut.items()}
     missing = [
         gold["quote_clean"]
@@ -67,7 +67,7 @@ def test_clauses_and_tags_are_those_of_the_standards(cut, golds):
     assert right / (right + len(wrong)) >= 0.95, wrong
 
 
-def test_recall_is_what_the_readme_says(library: Library, kasensabo: Path) -> None:
+def test_recall_is_what_the_readme_says(library, kasensabo):
     questions = question_files.read(kasensabo / "eval" / "grounded_dev.jsonl").questions
     ids = [one.id for one in library.collections()]
     outcomes = measuring.measure_retrieval(
@@ -79,7 +79,7 @@ def test_recall_is_what_the_readme_says(library: Library, kasensabo: Path) -> No
     assert figures["passage_characters_median"] <= 1200, figures
 
 
-def test_no_section_is_longer_than_a_passage_but_for_one_row(cut: dict[str, list[Section]]) -> None:
+def test_no_section_is_longer_than_a_passage_but_for_one_row(cut):
     longest = max((one for found in cut.values() for one in found), key=lambda one: len(one.text))
     assert len(longest.text) <= 1.25 * sections.LONGEST
 

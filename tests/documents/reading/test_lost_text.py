@@ -57,13 +57,13 @@ def test_a_document_that_lost_text_is_doubtful(name, content, least, child, tmp_
         ("table.csv", "部材,数量\n本堤,12.5\n副堤,3\n" * 50),
     ],
 )
-def test_what_is_left_out_on_purpose_is_not_lost(name: str, content: str, child: ReadingChild, tmp_path: Path) -> None:
+def test_what_is_left_out_on_purpose_is_not_lost(name, content, child, tmp_path):
     report = read(child, written(tmp_path, name, content)).report
     assert "lost_text" not in report.notes
     assert report.lost_share < 0.02
 
 
-def test_documents_as_programs_write_them_lose_nothing(child: ReadingChild, tmp_path: Path) -> None:
+def test_documents_as_programs_write_them_lose_nothing(child, tmp_path):
     made = python_docx.Document()
     made.add_heading("第1章 総則", 1)
     made.add_paragraph(CLAUSE * 20)

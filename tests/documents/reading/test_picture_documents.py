@@ -5,7 +5,6 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from tests.documents.driver import silent, written
 from tests.documents.reading.reading_child import ReadingChild
 from tests.documents.reading.stand_in import answering, row
 
-Install = Callable[[str], None]
 needs_shell = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -50,7 +48,7 @@ def tiff_of(width: int, height: int, next_at: int = 0) -> bytes:
 
 
 @needs_shell
-def test_each_page_of_a_tiff_file_is_a_page_with_the_certainty_of_its_numbers(install: Install, tmp_path: Path) -> None:
+def test_each_page_of_a_tiff_file_is_a_page_with_the_certainty_of_its_numbers(install, tmp_path):
     rows = row("3.2.1　設計基準強度", 97) + row("強度は24N/mm²以上、かぶりは0.05mとする。", 61.7, block=2)
     install(answering(rows))
     pages = [Image.new("1", (1240, 1754), 1) for _ in range(3)]
@@ -72,7 +70,7 @@ def test_each_page_of_a_tiff_file_is_a_page_with_the_certainty_of_its_numbers(in
     assert beyond == Failed("s", "source_no_page", {"page": 4})
 
 
-def test_without_anything_that_recognizes_text_a_picture_says_what_to_do(install: Install, tmp_path: Path) -> None:
+def test_without_anything_that_recognizes_text_a_picture_says_what_to_do(install, tmp_path):
     path = written(tmp_path, "写真.png", packed(Image.new("L", (60, 60)), "PNG"))
     with ReadingChild(tmp_path) as child:
         document_id = child.add(path)
@@ -81,7 +79,7 @@ def test_without_anything_that_recognizes_text_a_picture_says_what_to_do(install
     assert (document.state, document.error_code, document.needs_recognition) == ("failed", "ocr_missing", True)
 
 
-def test_a_photograph_without_text_is_not_offered_for_recognition_again(install: Install, tmp_path: Path) -> None:
+def test_a_photograph_without_text_is_not_offered_for_recognition_again(install, tmp_path):
     install(answering(""))
     path = written(tmp_path, "写真.jpg", packed(Image.new("RGB", (600, 400), "green"), "JPEG"))
     with ReadingChild(tmp_path) as child:
@@ -108,7 +106,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 
 
 @needs_shell
-def test_hostile_pictures_are_refused_and_the_child_lives_on(install: Install, tmp_path: Path) -> None:
+def test_hostile_pictures_are_refused_and_the_child_lives_on(install, tmp_path):
     install(answering(row("中身", 96)))
     pages = packed(Image.new("L", (40, 40), 255), "TIFF")
     at = struct.unpack("<I", pages[4:8])[0]
@@ -124,7 +122,7 @@ def test_hostile_pictures_are_refused_and_the_child_lives_on(install: Install, t
     assert not isinstance(ended, Failed)
 
 
-def test_a_file_with_more_pages_than_any_document_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_with_more_pages_than_any_document_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(limits, "PAGES", 3)
     pages = [Image.new("1", (8, 8)) for _ in range(4)]
     path = written(tmp_path, "a.tif", packed(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
@@ -143,7 +141,7 @@ def shades(picture: Image.Image, path: Path, kind: str, **options: object) -> li
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I;16B", "I", "F"])
-def test_every_kind_of_picture_becomes_grey_on_white(mode: str, tmp_path: Path) -> None:
+def test_every_kind_of_picture_becomes_grey_on_white(mode, tmp_path):
     """The left half is black and the right one white, or nothing, which is white too."""
     drawn = Image.new("RGBA", (300, 200), (255, 255, 255, 0))
     drawn.paste((0, 0, 0, 255), (0, 0, 150, 200))
@@ -161,7 +159,7 @@ def test_every_kind_of_picture_becomes_grey_on_white(mode: str, tmp_path: Path) 
     assert shades(picture, tmp_path / "a", kind) == [0.0, 1.0]
 
 
-def test_a_photograph_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
     drawn = Image.new("L", (200, 300), 255)
     drawn.paste(0, (0, 0, 200, 150))
     turned = Image.Exif()
@@ -169,7 +167,7 @@ def test_a_photograph_is_turned_as_its_camera_says(tmp_path: Path) -> None:
     assert shades(drawn, tmp_path / "a", "JPEG", exif=turned) == [0.0, 1.0]
 
 
-def test_a_line_written_downward_gives_glyphs_below_each_other() -> None:
+def test_a_line_written_downward_gives_glyphs_below_each_other():
     down = Word("縦書き", (99, 99, 99), 100, 100, 130, 190)
     glyphs = ocr.place_glyphs([down], 2.0)
     assert [(one.text, one.left, one.top, one.right) for one in glyphs] == [
@@ -177,7 +175,7 @@ def test_a_line_written_downward_gives_glyphs_below_each_other() -> None:
     ]  # fmt: skip
 
 
-def test_a_page_without_words_is_empty() -> None:
+def test_a_page_without_words_is_empty():
     assert ocr.place_glyphs([], 1.0) == []
     assert ocr.low_numbers([]) == {}
     with pytest.raises(AppError) as caught:
@@ -186,7 +184,7 @@ def test_a_page_without_words_is_empty() -> None:
 
 
 @pytest.mark.skipif(package_locks.ocr_lock() is None, reason="there is no part for this machine")
-def test_code_of_a_changed_part_is_not_run(install: Install, tmp_path: Path) -> None:
+def test_code_of_a_changed_part_is_not_run(install, tmp_path):
     """The part was installed on this machine, and whoever had the data folder since has changed it."""
     lock, part = package_locks.ocr_lock(), tmp_path / "ocr"
     assert lock is not None

@@ -29,7 +29,7 @@ def child(tmp_path: Path) -> Iterator[ReadingChild]:
         yield child
 
 
-def test_a_document_becomes_sections_that_are_found(child: ReadingChild, tmp_path: Path) -> None:
+def test_a_document_becomes_sections_that_are_found(child, tmp_path):
     document_id = child.add(written(tmp_path, "基準.md", MARKDOWN))
     events = child.index(document_id)
     assert events[-1] == Indexed("1", 2)
@@ -43,7 +43,7 @@ def test_a_document_becomes_sections_that_are_found(child: ReadingChild, tmp_pat
     assert found[0].section.heading == ("第1章 総則", "1.1 適用範囲")
 
 
-def test_a_changed_file_is_read_again(child: ReadingChild, tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(child, tmp_path):
     document_id = child.add(written(tmp_path, "a.md", MARKDOWN))
     child.index(document_id)
     written(tmp_path, "a.md", MARKDOWN + "\n# 第2章 設計\n\n設計の章である。\n")
@@ -75,7 +75,7 @@ def test_of_what_cannot_be_read_it_is_said_what_it_should_be_or_which_limit_it_b
         assert str(wording.describe(failed.code, failed.facts)).startswith(said)
 
 
-def test_a_text_with_the_name_of_a_pdf_is_read_and_noted(child: ReadingChild, tmp_path: Path) -> None:
+def test_a_text_with_the_name_of_a_pdf_is_read_and_noted(child, tmp_path):
     document_id = child.add(written(tmp_path, "偽物.pdf", "堤高は15m未満とする。\n"))
     assert child.index(document_id)[-1] == Indexed("1", 1)
     document = child.document(document_id)
@@ -85,7 +85,7 @@ def test_a_text_with_the_name_of_a_pdf_is_read_and_noted(child: ReadingChild, tm
     assert child.document(own_id).report.notes == ()
 
 
-def test_what_failed_is_known_by_the_file_that_was_tried(child: ReadingChild, tmp_path: Path) -> None:
+def test_what_failed_is_known_by_the_file_that_was_tried(child, tmp_path):
     path = written(tmp_path, "a.md", MARKDOWN)
     document_id = child.add(path)
     child.index(document_id)
@@ -97,7 +97,7 @@ def test_what_failed_is_known_by_the_file_that_was_tried(child: ReadingChild, tm
     assert (failed.tried_size_bytes, failed.tried_modified_ns) == (status.st_size, status.st_mtime_ns)
 
 
-def test_what_cannot_be_read_is_said_once_and_in_the_row(child: ReadingChild, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_said_once_and_in_the_row(child, tmp_path):
     path = written(tmp_path, "a.md", MARKDOWN)
     document_id = child.add(path)
     child.index(document_id)
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_is_said_once_and_in_the_row(child: ReadingChild, tm
     assert child.document(document_id).error_code == ""
 
 
-def test_a_wished_encoding_is_taken(child: ReadingChild, tmp_path: Path) -> None:
+def test_a_wished_encoding_is_taken(child, tmp_path):
     document_id = child.add(written(tmp_path, "a.txt", "ｶﾅだけ".encode("cp932")))
     child.library.read_again([document_id], "euc_jp")
     child.index(document_id)
@@ -122,7 +122,7 @@ def test_a_wished_encoding_is_taken(child: ReadingChild, tmp_path: Path) -> None
     assert ended.code == "document_encoding_unknown"
 
 
-def test_writing_tells_how_far_it_is(child: ReadingChild, tmp_path: Path) -> None:
+def test_writing_tells_how_far_it_is(child, tmp_path):
     body = "".join(f"# 第{n}章 桜\n\n{'堤体の安定を確かめる。' * 60}\n\n" for n in range(1, 3001))
     events = child.index(child.add(written(tmp_path, "a.md", body)))
     told = [(event.done, event.total) for event in events if isinstance(event, Progress) and event.phase == "indexing"]
@@ -132,7 +132,7 @@ def test_writing_tells_how_far_it_is(child: ReadingChild, tmp_path: Path) -> Non
     assert events[-1] == Indexed("1", 3000)
 
 
-def test_a_scan_is_doubtful(child: ReadingChild, tmp_path: Path) -> None:
+def test_a_scan_is_doubtful(child, tmp_path):
     made = Pdf()
     made.page(picture())
     made.page(text(60, 700, "二枚目には文字がある。"))
@@ -146,7 +146,7 @@ def test_a_scan_is_doubtful(child: ReadingChild, tmp_path: Path) -> None:
     assert document.report.pages == 3
 
 
-def test_documents_are_removed(child: ReadingChild, tmp_path: Path) -> None:
+def test_documents_are_removed(child, tmp_path):
     document_id = child.add(written(tmp_path, "a.md", MARKDOWN))
     child.index(document_id)
     child.remove([document_id])
@@ -157,7 +157,7 @@ def test_documents_are_removed(child: ReadingChild, tmp_path: Path) -> None:
     assert ended.code == "document_removed"
 
 
-def test_what_ended_the_child_again_and_again_is_not_tried_any_more(child: ReadingChild, tmp_path: Path) -> None:
+def test_what_ended_the_child_again_and_again_is_not_tried_any_more(child, tmp_path):
     path = written(tmp_path, "a.md", MARKDOWN)
     document_id = child.add(path)
     for number in range(1, indexing.ATTEMPTS + 1):
@@ -167,7 +167,7 @@ def test_what_ended_the_child_again_and_again_is_not_tried_any_more(child: Readi
     assert child.index(document_id)[-1] == Indexed("2", 2)
 
 
-def test_leaving_in_the_middle_is_no_fault_of_the_document(child: ReadingChild, tmp_path: Path) -> None:
+def test_leaving_in_the_middle_is_no_fault_of_the_document(child, tmp_path):
     made = Pdf()
     for number in range(80):
         made.page("".join(text(60, 800 - 12 * line, f"{number}ページ{line}行の文章である。") for line in range(60)))
@@ -182,7 +182,7 @@ def test_leaving_in_the_middle_is_no_fault_of_the_document(child: ReadingChild, 
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-def test_a_kill_leaves_the_old_sections_or_the_new(child: ReadingChild, tmp_path: Path) -> None:
+def test_a_kill_leaves_the_old_sections_or_the_new(child, tmp_path):
     path = written(tmp_path, "a.md", "".join(f"# 第{n}章 桜\n\n本文{n}。\n\n" for n in range(1, 200)))
     document_id = child.add(path)
     child.index(document_id)
@@ -197,14 +197,14 @@ def test_a_kill_leaves_the_old_sections_or_the_new(child: ReadingChild, tmp_path
     assert len(passage_search.search(child.library, "桜", [child.collection])) == 0
 
 
-def test_the_child_has_its_limits(child: ReadingChild) -> None:
+def test_the_child_has_its_limits(child):
     process = psutil.Process(child.process.pid)
     assert process.nice() == min(19, psutil.Process().nice() + sandbox.NICE)
     if hasattr(process, "rlimit"):
         assert process.rlimit(psutil.RLIMIT_AS) == (limits.MEMORY_BYTES, limits.MEMORY_BYTES)
 
 
-def test_garbage_on_the_wire_ends_the_child(child: ReadingChild) -> None:
+def test_garbage_on_the_wire_ends_the_child(child):
     child.process.stdin.write(b'{"type": "Nothing"}\n')
     child.process.stdin.flush()
     assert child.process.wait(10) == 2

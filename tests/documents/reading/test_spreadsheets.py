@@ -39,7 +39,7 @@ def saved(folder: Path, book: Any) -> Path:
 # ------------------------------------------------------------------ formats
 
 
-def test_an_xls_file_is_read_with_dates_and_merged_cells_and_without_number_formats() -> None:
+def test_an_xls_file_is_read_with_dates_and_merged_cells_and_without_number_formats():
     reading = spreadsheet.read(FILES / "prices.xls", silent, "xls")
     assert [block.text for block in reading.blocks] == [
         "単価表",
@@ -49,7 +49,7 @@ def test_an_xls_file_is_read_with_dates_and_merged_cells_and_without_number_form
     assert reading.report.notes == ("number_formats_unread", "hidden_sheets")
 
 
-def test_an_ods_file_is_read() -> None:
+def test_an_ods_file_is_read():
     assert texts(FILES / "prices.ods", "ods") == [
         "単価表",
         "部材: 本堤 | 数量: 12.5 | 率: 0.125",
@@ -57,7 +57,7 @@ def test_an_ods_file_is_read() -> None:
     ]
 
 
-def test_an_xlsb_file_is_read(tmp_path: Path) -> None:
+def test_an_xlsb_file_is_read(tmp_path):
     path = tmp_path / "a.xlsb"
     path.write_bytes(binary_workbook(ROWS))
     assert texts(path, "xlsb") == ["単価表", "部材: 本堤 | 数量: 12.5", "部材: 副堤 | 数量: 3"]
@@ -67,7 +67,7 @@ def test_an_xlsb_file_is_read(tmp_path: Path) -> None:
     ("number", "text"),
     [(14, "2024/4/1"), (31, "2024年4月1日"), (57, "R6.4.1"), (58, "令和6年4月1日"), (55, "2024年4月"), (20, "12:00")],
 )
-def test_a_format_that_is_only_a_number_has_its_japanese_meaning(number: int, text: str, tmp_path: Path) -> None:
+def test_a_format_that_is_only_a_number_has_its_japanese_meaning(number, text, tmp_path):
     styles = f'<styleSheet xmlns="{SHEETS}"><cellXfs><xf numFmtId="0"/><xf numFmtId="{number}"/></cellXfs></styleSheet>'
     listing = (
         f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1" Type="{OFFICE}/worksheet"'
@@ -80,13 +80,13 @@ def test_a_format_that_is_only_a_number_has_its_japanese_meaning(number: int, te
     assert texts(path) == ["表", text]
 
 
-def test_the_pronunciation_of_a_name_is_no_part_of_it(tmp_path: Path) -> None:
+def test_the_pronunciation_of_a_name_is_no_part_of_it(tmp_path):
     cell = '<c r="A1" t="inlineStr"><is><t>堰堤</t><rPh sb="0" eb="2"><t>エンテイ</t></rPh></is></c>'
     (tmp_path / "a.xlsx").write_bytes(excel(f'<row r="1">{cell}</row>'))
     assert texts(tmp_path / "a.xlsx") == ["表", "堰堤"]
 
 
-def test_formats_are_those_of_their_cells_whatever_is_empty_before_them(tmp_path: Path) -> None:
+def test_formats_are_those_of_their_cells_whatever_is_empty_before_them(tmp_path):
     book = openpyxl.Workbook()
     sheet = book.active
     sheet["C3"], sheet["D3"], sheet["C5"] = 0.5, 0.5, 1234
@@ -107,7 +107,7 @@ def test_a_formula_without_a_value_is_found_where_a_piece_of_the_sheet_ends(tmp_
 
 
 @pytest.mark.parametrize("file_format", ["xls", "xlsb", "ods", "xlsx"])
-def test_broken_files_of_every_format_fail_in_words(file_format: str, tmp_path: Path) -> None:
+def test_broken_files_of_every_format_fail_in_words(file_format, tmp_path):
     made = binary_workbook(ROWS)
     whole = {
         "xls": (FILES / "prices.xls").read_bytes(),
@@ -132,7 +132,7 @@ def test_broken_files_of_every_format_fail_in_words(file_format: str, tmp_path: 
     assert read + failed > 100
 
 
-def test_a_sheet_with_one_cell_far_away_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+def test_a_sheet_with_one_cell_far_away_is_refused_before_it_takes_memory(tmp_path):
     rows = '<row r="1"><c r="A1"><v>1</v></c></row><row r="900000"><c r="CV900000"><v>1</v></c></row>'
     (tmp_path / "a.xlsx").write_bytes(excel(rows))
     with pytest.raises(AppError) as caught:
@@ -140,13 +140,13 @@ def test_a_sheet_with_one_cell_far_away_is_refused_before_it_takes_memory(tmp_pa
     assert caught.value.code == "document_many_cells"
 
 
-def test_a_web_page_in_an_embedded_object_is_no_document_type(tmp_path: Path) -> None:
+def test_a_web_page_in_an_embedded_object_is_no_document_type(tmp_path):
     page = {"xl/embeddings/oleObject1.bin": b"\xd0\xcf\x11\xe0" + b"<!DOCTYPE html><p>x</p>"}
     (tmp_path / "a.xlsx").write_bytes(excel(f'<row r="1">{cell("A1", "本堤")}</row>', page))
     assert texts(tmp_path / "a.xlsx") == ["表", "本堤"]
 
 
-def test_a_text_that_is_longer_than_a_row_may_be_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_is_longer_than_a_row_may_be_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(spreadsheet, "PIECE_MOST_BYTES", 2_000_000)
     (tmp_path / "a.xlsx").write_bytes(excel(f'<row r="1">{cell("A1", "a" * 9_500_000)}</row>'))
     with pytest.raises(AppError) as caught:
@@ -154,7 +154,7 @@ def test_a_text_that_is_longer_than_a_row_may_be_is_refused(tmp_path: Path, monk
     assert (caught.value.code, caught.value.facts) == ("document_damaged", {"detail": "long text"})
 
 
-def test_a_part_that_is_larger_than_the_archive_says_is_refused(tmp_path: Path) -> None:
+def test_a_part_that_is_larger_than_the_archive_says_is_refused(tmp_path):
     strings = f'<sst xmlns="{SHEETS}">{"<si><t>x</t></si>" * 9999}</sst>'
     whole = bytearray(excel('<row r="1"><c r="A1"><v>1</v></c></row>', {"xl/sharedStrings.xml": strings}))
     with zipfile.ZipFile(io.BytesIO(bytes(whole))) as archive:
@@ -168,11 +168,11 @@ def test_a_part_that_is_larger_than_the_archive_says_is_refused(tmp_path: Path) 
     assert caught.value.code == "document_damaged"
 
 
-def test_a_number_has_the_format_of_its_first_section_only() -> None:
+def test_a_number_has_the_format_of_its_first_section_only():
     assert format_value(-5, '0.0;"△"0.0') == "-5.0"
 
 
-def test_a_number_whose_format_depends_on_its_value_is_shown_in_full() -> None:
+def test_a_number_whose_format_depends_on_its_value_is_shown_in_full():
     assert format_value(1234.5, '[>=100000000]0,,"億円";[>=10000]0,"千円";0') == "1234.5"
 
 
@@ -193,7 +193,7 @@ def put(sheet: Any, place: str, text: str) -> None:
     sheet[place.partition(":")[0]] = text
 
 
-def test_a_form_on_graph_paper_becomes_lines(tmp_path: Path) -> None:
+def test_a_form_on_graph_paper_becomes_lines(tmp_path):
     book = graph_paper()
     put(book.active, "B2:BG2", "施工計画書")
     put(book.active, "B4:H4", "工事名")
@@ -212,7 +212,7 @@ def test_a_form_on_graph_paper_becomes_lines(tmp_path: Path) -> None:
     ]
 
 
-def test_a_form_of_ordinary_columns_is_known_by_its_merged_cells(tmp_path: Path) -> None:
+def test_a_form_of_ordinary_columns_is_known_by_its_merged_cells(tmp_path):
     book = graph_paper(24, 9.0)
     for row, (name, value) in enumerate((("工事名", "荒川砂防堰堤工事"), ("工期", "令和7年4月から")), start=2):
         put(book.active, f"A{row}:D{row}", name)
@@ -220,7 +220,7 @@ def test_a_form_of_ordinary_columns_is_known_by_its_merged_cells(tmp_path: Path)
     assert texts(saved(tmp_path, book))[1:] == ["工事名 荒川砂防堰堤工事", "工期 令和7年4月から"]
 
 
-def test_one_character_a_cell_is_one_sentence(tmp_path: Path) -> None:
+def test_one_character_a_cell_is_one_sentence(tmp_path):
     book = graph_paper(40)
     for row, line in enumerate(("堤高は十五メートル未満とし、基礎の地盤は岩盤と", "する。"), start=2):
         for column, character in enumerate(line, start=3):
@@ -228,7 +228,7 @@ def test_one_character_a_cell_is_one_sentence(tmp_path: Path) -> None:
     assert texts(saved(tmp_path, book)) == ["Sheet", "堤高は十五メートル未満とし、基礎の地盤は岩盤とする。"]
 
 
-def test_a_table_on_graph_paper_keeps_its_rows_without_empty_columns(tmp_path: Path) -> None:
+def test_a_table_on_graph_paper_keeps_its_rows_without_empty_columns(tmp_path):
     book = graph_paper()
     rows = [("部材", "規格", "数量"), ("本堤", "", "12.5 m3"), ("副堤", "18-8-40", "3 m3")]
     for number, row in enumerate(rows, start=5):
@@ -242,7 +242,7 @@ def test_a_table_on_graph_paper_keeps_its_rows_without_empty_columns(tmp_path: P
     ]
 
 
-def test_a_cell_that_spans_rows_of_graph_paper_is_said_once(tmp_path: Path) -> None:
+def test_a_cell_that_spans_rows_of_graph_paper_is_said_once(tmp_path):
     book = graph_paper()
     put(book.active, "B2:F4", "注意事項")
     put(book.active, "G2:BG2", "出水期の施工を避ける。")
@@ -250,7 +250,7 @@ def test_a_cell_that_spans_rows_of_graph_paper_is_said_once(tmp_path: Path) -> N
     assert texts(saved(tmp_path, book))[1:] == ["注意事項 出水期の施工を避ける。", "濁水を流さない。"]
 
 
-def test_narrow_columns_alone_and_wide_tables_are_no_graph_paper(tmp_path: Path) -> None:
+def test_narrow_columns_alone_and_wide_tables_are_no_graph_paper(tmp_path):
     schedule = graph_paper(34)
     schedule.active.append(["工種", "担当", *range(1, 32)])
     for row, name in enumerate(("掘削", "型枠", "打設"), start=2):

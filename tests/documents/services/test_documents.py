@@ -19,7 +19,6 @@ from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_queue import QueueStatus
 from app.models import package_folder, package_locks
 from tests.documents.driver import SCRIPTED, DocumentsDriver
-from tests.faults.ledger import Tally
 
 Make = Callable[..., DocumentsDriver]
 
@@ -53,7 +52,7 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_added_is_read_and_found(driver: DocumentsDriver, files: Path) -> None:
+def test_what_is_added_is_read_and_found(driver, files):
     (files / "写真.gif").touch()
     collection = driver.collection()
     added = driver.add(collection, files)
@@ -67,7 +66,7 @@ def test_what_is_added_is_read_and_found(driver: DocumentsDriver, files: Path) -
     assert driver.problems == []
 
 
-def test_nothing_is_started_before_it_is_opened(where: Paths, qtbot: QtBot) -> None:
+def test_nothing_is_started_before_it_is_opened(where, qtbot):
     documents = DocumentLibrary(where.documents, SCRIPTED, where.logs)
     assert documents.collections() == []
     assert not where.documents.exists()
@@ -101,14 +100,14 @@ def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_re
 
 
 @pytest.mark.fault("F4")
-def test_a_child_that_cannot_be_started_pauses_the_queue(make_driver: Make, files: Path) -> None:
+def test_a_child_that_cannot_be_started_pauses_the_queue(make_driver, files):
     driver = make_driver(str(files / "no program"))
     driver.add(driver.collection(), files)
     driver.wait(lambda: driver.documents.standing.phase == "paused")
     assert [problem.code for problem in driver.problems] == ["reader_not_started"]
 
 
-def test_a_pause_ends_the_child_and_the_document_begins_anew(driver: DocumentsDriver, files: Path) -> None:
+def test_a_pause_ends_the_child_and_the_document_begins_anew(driver, files):
     collection = driver.collection_amid(files, "2.txt")
     for _ in range(2):  # pausing is no fault of the document
         driver.wait_amid("2.txt")
@@ -123,7 +122,7 @@ def test_a_pause_ends_the_child_and_the_document_begins_anew(driver: DocumentsDr
     assert set(driver.states(collection).values()) == {"done"}
 
 
-def test_cancelling_leaves_what_was_read_and_takes_out_the_rest(driver: DocumentsDriver, files: Path) -> None:
+def test_cancelling_leaves_what_was_read_and_takes_out_the_rest(driver, files):
     collection = driver.collection(files)
     before = driver.texts()
     (files / "0.txt").write_text("slow", encoding="utf-8")
@@ -142,7 +141,7 @@ def test_cancelling_leaves_what_was_read_and_takes_out_the_rest(driver: Document
     assert len(driver.texts()) == len(before) + 2
 
 
-def test_a_document_that_is_being_read_can_be_read_in_another_way(driver: DocumentsDriver, files: Path) -> None:
+def test_a_document_that_is_being_read_can_be_read_in_another_way(driver, files):
     collection = driver.collection_amid(files, "2.txt")
     (files / "2.txt").write_text("橋脚\n", encoding="utf-8")
     driver.documents.read_again([driver.document(collection, "2.txt").id], "cp932")
@@ -168,7 +167,7 @@ def test_documents_that_the_child_has_next_can_be_removed_and_read_in_another_wa
     assert not {"1.txt", "3.txt"} & set(again[1:])
 
 
-def test_a_copy_that_a_killed_child_left_goes_with_the_next_reading(driver: DocumentsDriver, files: Path) -> None:
+def test_a_copy_that_a_killed_child_left_goes_with_the_next_reading(driver, files):
     left = driver.where.documents.with_name("conversion")
     (left / "profile").mkdir(parents=True)
     (left / "document.doc").write_text("機密")
@@ -199,7 +198,7 @@ def test_the_child_is_replaced_when_the_part_for_recognition_comes_or_goes(drive
     assert list(dict.fromkeys(driver.attempts())) == ["1.txt", "2.txt", "3.txt", "4.txt"]
 
 
-def test_a_document_that_is_being_read_can_be_removed(driver: DocumentsDriver, files: Path) -> None:
+def test_a_document_that_is_being_read_can_be_removed(driver, files):
     collection = driver.collection_amid(files, "1.txt")
     driver.documents.remove([driver.document(collection, "1.txt").id])
     assert "1.txt" not in driver.states(collection)
@@ -223,7 +222,7 @@ def test_a_document_that_waits_or_is_being_read_moves_and_is_read_where_it_is_th
     assert driver.attempts().count("3.txt") == 1
 
 
-def test_removing_does_not_wait_for_a_long_document(driver: DocumentsDriver, files: Path) -> None:
+def test_removing_does_not_wait_for_a_long_document(driver, files):
     collection = driver.collection(files)
     (files / "slow.txt").write_text("slow", encoding="utf-8")
     driver.add(collection, files / "slow.txt")
@@ -280,7 +279,7 @@ def test_removed_documents_can_be_brought_back_at_once_and_one_that_has_gone_lat
     assert driver.texts() == before
 
 
-def test_a_name_that_is_taken_is_refused_and_told(driver: DocumentsDriver) -> None:
+def test_a_name_that_is_taken_is_refused_and_told(driver):
     first = driver.collection()
     driver.documents.add_collection("基準")
     driver.wait(lambda: len(driver.problems) == 1)
@@ -301,7 +300,7 @@ def one_reads(make_driver: Make, files: Path) -> tuple[DocumentsDriver, Document
     return first, second, collection
 
 
-def test_two_processes_do_not_read_the_same_queue(make_driver: Make, files: Path) -> None:
+def test_two_processes_do_not_read_the_same_queue(make_driver, files):
     first, second, collection = one_reads(make_driver, files)
     assert second.documents.standing.phase == "elsewhere"
     assert second.documents.queue._reader.pid == 0
@@ -311,7 +310,7 @@ def test_two_processes_do_not_read_the_same_queue(make_driver: Make, files: Path
     assert set(second.states(collection).values()) == {"done"}
 
 
-def test_what_another_process_reads_is_told_while_it_reads(make_driver: Make, files: Path) -> None:
+def test_what_another_process_reads_is_told_while_it_reads(make_driver, files):
     first, second, collection = one_reads(make_driver, files)
     told: list[set[str]] = []
     second.documents.changed.connect(lambda: told.append(set(second.states(collection).values())))
@@ -335,7 +334,7 @@ def test_a_look_for_what_others_have_added_leaves_what_is_read_where_it_was(driv
 
 
 @pytest.mark.fault("F3")
-def test_what_a_closed_program_left_is_read_at_the_next_start(make_driver: Make, files: Path) -> None:
+def test_what_a_closed_program_left_is_read_at_the_next_start(make_driver, files):
     first = make_driver()
     collection = first.collection_amid(files, "2.txt")
     first.documents.close()
@@ -347,7 +346,7 @@ def test_what_a_closed_program_left_is_read_at_the_next_start(make_driver: Make,
 
 
 @pytest.mark.fault("F9")
-def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where: Paths, make_driver: Make, files: Path) -> None:
+def test_a_damaged_database_is_kept_and_told_and_a_new_one_made(where, make_driver, files):
     where.documents.write_bytes(b"SQLite format 3\0" + b"damage" * 2000)
     driver = make_driver()
     assert [problem.code for problem in driver.problems] == ["documents_damaged"]
@@ -377,7 +376,7 @@ def test_damage_within_a_text_is_met_by_its_reader_and_the_next_start_makes_a_ne
 
 @pytest.mark.fault("S16")
 @pytest.mark.parametrize("lost", ["documents", "all"])
-def test_labels_survive_the_database_that_said_them(where: Paths, make_driver: Make, lost: str, tally: Tally) -> None:
+def test_labels_survive_the_database_that_said_them(where, make_driver, lost, tally):
     where.data.mkdir(parents=True, exist_ok=True)
     with closing(Library.open(where.documents)) as library:
         ids = {name: library.add_collection(name) for name in ("公報", "入札", "別の版")}
@@ -416,13 +415,13 @@ def test_labels_survive_the_database_that_said_them(where: Paths, make_driver: M
 
 
 @pytest.mark.fault("S16")
-def test_ids_of_a_damaged_database_that_no_collection_can_have_cost_no_start(tmp_path: Path) -> None:
+def test_ids_of_a_damaged_database_that_no_collection_can_have_cost_no_start(tmp_path):
     with closing(Library.open(tmp_path / "documents.sqlite")) as library:
         library.keep_lost_labels([("規程", "", 2**63 - 1, "secret"), UNKNOWN])
         assert library.add_collection("よそ") < 2**31
 
 
-def test_the_manual_is_there_and_follows_its_text_and_language(driver: DocumentsDriver, tmp_path: Path) -> None:
+def test_the_manual_is_there_and_follows_its_text_and_language(driver, tmp_path):
     japanese, english = tmp_path / "manual.ja.md", tmp_path / "manual.en.md"
     japanese.write_text("モデルを追加する\n", encoding="utf-8")
     english.write_text("Add a model\n", encoding="utf-8")

@@ -288,7 +288,7 @@ application.exec()
 """
 
 
-def test_a_killed_host_goes_on_where_it_stood(driver: EmbeddingDriver, library: Library, encoder: LocalModel) -> None:
+def test_a_killed_host_goes_on_where_it_stood(driver, library, encoder):
     before = 0
     for more in (3, 9):
         command = [sys.executable, "-c", HOST, str(driver.where.data), encoder.path]

@@ -61,7 +61,7 @@ def write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def test_the_first_look_takes_in_what_changed_while_no_window_was_open(driver: WatchDriver, files: Path) -> None:
+def test_the_first_look_takes_in_what_changed_while_no_window_was_open(driver, files):
     collection = driver.collection(files)
     write(files / "4.txt", "新しい\n")
     driver.documents.watch.start()
@@ -85,7 +85,7 @@ def test_new_changed_and_removed_files_are_taken_in_when_two_looks_find_the_same
     assert driver.texts() == ["新しい", "橋台だけを", "橋脚の3"]
 
 
-def test_a_file_that_is_being_written_waits_and_delays_no_other(driver: WatchDriver, files: Path) -> None:
+def test_a_file_that_is_being_written_waits_and_delays_no_other(driver, files):
     collection = driver.watched(files)
     write(files / "長い.txt", "一\n")
     write(files / "短い.txt", "短い\n")
@@ -100,7 +100,7 @@ def test_a_file_that_is_being_written_waits_and_delays_no_other(driver: WatchDri
     assert "三" in driver.texts()
 
 
-def test_where_nothing_has_changed_nothing_is_done(driver: WatchDriver, files: Path, qtbot: QtBot) -> None:
+def test_where_nothing_has_changed_nothing_is_done(driver, files, qtbot):
     driver.watched(files)
     quiet = (driver.documents.changed, driver.documents.refreshed, driver.documents.queue.status_changed)
     asked = len(driver.attempts())
@@ -189,7 +189,7 @@ def test_a_file_that_changed_while_it_was_read_is_read_again_when_the_queue_is_e
     assert driver.texts() == ["橋脚の1", "橋脚の2", "橋脚の3"]
 
 
-def test_what_the_user_has_cancelled_is_not_resumed_until_a_refresh(driver: WatchDriver, files: Path) -> None:
+def test_what_the_user_has_cancelled_is_not_resumed_until_a_refresh(driver, files):
     collection = driver.collection_amid(files, "2.txt")
     driver.documents.watch.look()  # ends after the cancelling
     driver.documents.cancel_all()
@@ -207,7 +207,7 @@ def test_what_the_user_has_cancelled_is_not_resumed_until_a_refresh(driver: Watc
     assert driver.states(collection)["4.txt"] == "done"
 
 
-def test_a_scan_that_the_user_has_cancelled_is_not_completed(driver: WatchDriver, files: Path) -> None:
+def test_a_scan_that_the_user_has_cancelled_is_not_completed(driver, files):
     collection = driver.collection()
     driver.documents.add(collection, [files])
     driver.documents.cancel_scan()
@@ -253,7 +253,7 @@ def test_an_outdated_look_takes_out_nothing_that_was_added_since(driver, files, 
     assert driver.states(collection) == dict.fromkeys(("1.txt", "2.txt", "3.txt", "4.txt", "a.txt"), "done")
 
 
-def test_in_a_closed_library_a_late_look_changes_nothing(driver: WatchDriver, files: Path) -> None:
+def test_in_a_closed_library_a_late_look_changes_nothing(driver, files):
     driver.watched(files)
     write(files / "4.txt", "新しい\n")
     driver.documents.watch.look()

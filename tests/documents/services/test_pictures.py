@@ -76,7 +76,7 @@ def test_the_last_page_that_was_asked_for_comes_with_the_places_of_what_was_used
     assert documents.pictures._reader.pid == 0
 
 
-def test_what_cannot_be_drawn_is_told_with_its_reason(document_id: int, wait_for, documents: DocumentLibrary) -> None:
+def test_what_cannot_be_drawn_is_told_with_its_reason(document_id, wait_for, documents):
     (error,) = wait_for(PageRequest(document_id, 9, 500))
     assert (error.code, error.facts) == ("source_no_page", {"page": 9})
     documents.pictures._reader.stop()
@@ -106,11 +106,11 @@ def test_pages_are_drawn_again_after_one_that_was_too_slow_was_given_up_and_none
     ("width", "height", "rgb"),
     [(2, 2, "!"), (2, 2, "eJw="), (0, 5, ""), (10**6, 10**6, ""), (2, 2, "eJwLSRRQMAA1ASE=")],
 )
-def test_what_is_no_picture_is_not_shown(width: int, height: int, rgb: str) -> None:
+def test_what_is_no_picture_is_not_shown(width, height, rgb):
     assert reading_child._picture(PageRequest(1, 1, 1), Rendered("1", 1, 1, width, height, rgb)) is None
 
 
-def test_only_a_document_of_ones_own_is_found_for_a_source(documents: DocumentLibrary, document_id: int) -> None:
+def test_only_a_document_of_ones_own_is_found_for_a_source(documents, document_id):
     (document,) = documents.documents(documents.collections()[0].id)
     own = CitedSource("規程", "internal", document.name, document.path, SENTENCE)
     assert documents.documents_of(own) == [document]

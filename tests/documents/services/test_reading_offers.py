@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_a_folder_that_was_read_is_offered_once_and_as_a_whole(offers: Offers, folder) -> None:
+def test_a_folder_that_was_read_is_offered_once_and_as_a_whole(offers, folder):
     collection = offers.driver.collection()
     offers.driver.add(collection, folder("規程", *RULES))
     offer = offers.next()
@@ -64,7 +64,7 @@ def test_a_folder_that_was_read_is_offered_once_and_as_a_whole(offers: Offers, f
     assert "休暇の届け出について教えてください。" in offer.questions
 
 
-def test_what_is_added_to_other_documents_is_offered_alone(offers: Offers, folder) -> None:
+def test_what_is_added_to_other_documents_is_offered_alone(offers, folder):
     collection = offers.driver.collection()
     first, second = folder("先", "出張.md"), folder("後", "休暇.md")
     offers.driver.add(collection, first)
@@ -76,7 +76,7 @@ def test_what_is_added_to_other_documents_is_offered_alone(offers: Offers, folde
     assert offer.questions == ("休暇の届け出について教えてください。",)
 
 
-def test_files_without_text_are_told_of_and_offer_nothing_to_ask(offers: Offers, tmp_path: Path) -> None:
+def test_files_without_text_are_told_of_and_offer_nothing_to_ask(offers, tmp_path):
     broken = tmp_path / "壊れた.pdf"
     broken.write_bytes(b"%PDF-1.4 nothing")
     offers.driver.add(offers.driver.collection(), broken)
@@ -84,7 +84,7 @@ def test_files_without_text_are_told_of_and_offer_nothing_to_ask(offers: Offers,
     assert (offer.documents, offer.scope, offer.questions) == (0, (), ())
 
 
-def test_adding_the_same_files_again_offers_nothing(offers: Offers, folder, qtbot: QtBot) -> None:
+def test_adding_the_same_files_again_offers_nothing(offers, folder, qtbot):
     collection, files = offers.driver.collection(), folder("規程", "出張.md")
     offers.driver.add(collection, files)
     offers.next()

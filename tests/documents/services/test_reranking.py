@@ -74,7 +74,7 @@ def dogs(passages: tuple[Passage, ...] | list[Passage]) -> list[int]:
     return [passage.section.text.count("犬") for passage in passages]
 
 
-def test_the_order_follows_the_scores(driver: RerankingDriver, library: Library, ranker: LocalModel) -> None:
+def test_the_order_follows_the_scores(driver, library, ranker):
     found = passage_search.search(library, QUESTION, [1])
     assert sorted(dogs(found)) == sorted(COUNTS)
     measured: list[tuple[str, float]] = []

@@ -132,7 +132,7 @@ def filled(driver: PageDriver, folder: Path) -> PageDriver:
     return driver
 
 
-def test_without_documents_the_page_says_what_to_do(driver: PageDriver) -> None:
+def test_without_documents_the_page_says_what_to_do(driver):
     driver.settle()
     assert driver.page.empty.isVisible()
     assert driver.page._empty_words.text() == phrase("documents.no_documents_yet_you_can")
@@ -160,7 +160,7 @@ def test_what_is_dropped_makes_a_collection_of_the_folders_name_and_what_was_lef
         assert words in said
 
 
-def test_the_table_is_sorted_and_filtered(filled: PageDriver) -> None:
+def test_the_table_is_sorted_and_filtered(filled):
     filled.put("か.txt", "doubtful", ReadingReport(pages=84, pages_without_text=tuple(range(1, 13)), sections=2))
     filled.page.view.sortByColumn(PROBLEMS, Qt.SortOrder.DescendingOrder)
     assert filled.names()[0] == "か.txt"
@@ -196,7 +196,7 @@ def test_the_report_says_what_came_of_reading_and_takes_turns_with_the_table_in_
     assert filled.page.view.hasFocus()
 
 
-def test_nothing_turns_the_direction_of_the_path_in_the_report(driver: PageDriver, tmp_path: Path) -> None:
+def test_nothing_turns_the_direction_of_the_path_in_the_report(driver, tmp_path):
     folder = tmp_path / "基準\u202e"
     folder.mkdir()
     (folder / "あ.txt").write_text("一行目\n", encoding="utf-8")
@@ -208,7 +208,7 @@ def test_nothing_turns_the_direction_of_the_path_in_the_report(driver: PageDrive
     assert str(tmp_path / "基準\ufffd" / "あ.txt") in said
 
 
-def test_a_failed_document_says_why_and_is_read_again(filled: PageDriver, folder: Path) -> None:
+def test_a_failed_document_says_why_and_is_read_again(filled, folder):
     (folder / "た.txt").write_text("die", encoding="utf-8")
     filled.drop(folder / "た.txt")
     filled.settle()
@@ -220,7 +220,7 @@ def test_a_failed_document_says_why_and_is_read_again(filled: PageDriver, folder
     assert filled.shown_states() == ["完了"] * 4
 
 
-def test_delete_takes_out_and_undo_brings_back(filled: PageDriver) -> None:
+def test_delete_takes_out_and_undo_brings_back(filled):
     filled.choose("あ.txt", "か.txt")
     filled.page.view.setFocus()
     QTest.keyClick(filled.page.view, Qt.Key.Key_Delete)
@@ -240,7 +240,7 @@ def moves(filled: PageDriver) -> QMenu | None:
     return next((action.menu() for action in menu.actions() if action.menu() is not None), None)
 
 
-def test_documents_move_by_keyboard_and_undo_brings_them_back(filled: PageDriver) -> None:
+def test_documents_move_by_keyboard_and_undo_brings_them_back(filled):
     assert moves(filled) is None  # there is no other collection
     before = filled.texts()
     for name in ("公開 & 共有", "あ" * 100):
@@ -281,7 +281,7 @@ def test_documents_move_by_keyboard_and_undo_brings_them_back(filled: PageDriver
     assert len(filled.attempts()) == 3  # nothing was read again
 
 
-def test_what_was_done_to_a_collection_is_undone_also_when_its_deletion_was_undone_before(filled: PageDriver) -> None:
+def test_what_was_done_to_a_collection_is_undone_also_when_its_deletion_was_undone_before(filled):
     before, actions = filled.page.collection, filled.page.collection_actions
     filled.documents.set_label(before.id, "secret")
     filled.settle()
@@ -299,7 +299,7 @@ def test_what_was_done_to_a_collection_is_undone_also_when_its_deletion_was_undo
     assert (now.label, len(filled.documents.documents(now.id))) == ("secret", 3)
 
 
-def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(filled: PageDriver) -> None:
+def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(filled):
     filled.documents.set_label(filled.page._chosen_id, "secret")
     filled.documents.add_collection("公開集", "public")
     filled.settle()
@@ -324,7 +324,7 @@ def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(
     assert filled.secrecy.dialog is dialog
 
 
-def test_a_collection_is_deleted_and_brought_back(filled: PageDriver) -> None:
+def test_a_collection_is_deleted_and_brought_back(filled):
     filled.page.list.setFocus()
     QTest.keyClick(filled.page.list, Qt.Key.Key_Delete)
     filled.settle()
@@ -394,7 +394,7 @@ def test_what_became_secret_in_another_process_is_asked_about_though_the_page_sh
     assert filled.said().startswith(wording.describe("secret_lowering", {"what": "庁舎の資料"}).message)
 
 
-def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: PageDriver, folder: Path) -> None:
+def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled, folder):
     view = filled.page.view
     view.setFocus()
     QTest.keyClick(view, Qt.Key.Key_End)
@@ -409,7 +409,7 @@ def test_the_row_is_opened_read_again_and_reported_by_keyboard(filled: PageDrive
     assert not filled.page.report.isVisible()  # of one document only
 
 
-def test_a_new_collection_needs_a_name_of_its_own_which_can_be_changed_with_its_label(filled: PageDriver) -> None:
+def test_a_new_collection_needs_a_name_of_its_own_which_can_be_changed_with_its_label(filled):
     dialog = filled.page.collection_actions.ask_new()
     filled.click(dialog.buttons["done"])
     assert dialog.isVisible()
@@ -455,7 +455,7 @@ def test_the_queue_is_paused_resumed_and_cancelled_and_a_row_tells_how_far_it_is
     assert "文書 2／8" in queue.amount.text()
 
 
-def test_an_encoding_is_tried_before_it_is_used(filled: PageDriver, folder: Path) -> None:
+def test_an_encoding_is_tried_before_it_is_used(filled, folder):
     (folder / "台帳.txt").write_bytes("庁舎の鍵は守衛室で受け取る。\n".encode("euc_jp"))
     document = filled.documents.documents(filled.page._chosen_id)[0]
     dialog = filled.page.collection_actions.ask_encoding(dataclasses.replace(document, path=str(folder / "台帳.txt")))
@@ -508,7 +508,7 @@ def test_changes_of_the_folders_are_taken_in_when_asked_and_what_the_look_takes_
     assert not line.isVisible()
 
 
-def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageDriver, folder: Path) -> None:
+def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver, folder):
     driver.documents.provide_manual(folder / "あ.txt", "Kotae の使い方")
     driver.settle()
     own = driver.documents.collections()[0]
@@ -522,7 +522,7 @@ def test_kotaes_own_collection_takes_nothing_and_cannot_be_deleted(driver: PageD
     assert driver.names() == ["あ.txt"]
 
 
-def test_how_far_the_search_by_meaning_is_stands_in_one_line(driver: PageDriver) -> None:
+def test_how_far_the_search_by_meaning_is_stands_in_one_line(driver):
     for standing, words in (
         (EmbeddingStatus(), ""),
         (EmbeddingStatus("idle", 84, 84), ""),
@@ -533,7 +533,7 @@ def test_how_far_the_search_by_meaning_is_stands_in_one_line(driver: PageDriver)
     ):
         driver.embedding.status_changed.emit(standing)
         assert words in driver.page.meaning.text()
-        assert driver.page.meaning.isVisible() == bool(words)
+        assert driver.page.meaning.isVisible() == bool(words), standing
 
 
 # ------------------------------------------------------------- where a folder goes, and what it can be asked
@@ -620,7 +620,7 @@ def test_what_was_read_can_be_asked_summarized_compared_and_listed_from_offer_an
     assert (whole.title, whole.document_ids) == (collection.name, (document.id,))
 
 
-def test_the_signs_of_a_suggested_question_are_shown_as_they_are(theme, qtbot) -> None:
+def test_the_signs_of_a_suggested_question_are_shown_as_they_are(theme, qtbot):
     offer = AskOffer(theme)
     qtbot.addWidget(offer)
     scope = (CollectionRef(1, "規程"),)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,7 +57,7 @@ def press_install(driver: PageDriver) -> None:
     driver.click(buttons(driver.page.report.banner)[INSTALL])
 
 
-def test_what_is_offered_depends_on_what_is_installed(driver: PageDriver, install: Callable[[str], None]) -> None:
+def test_what_is_offered_depends_on_what_is_installed(driver, install):
     assert offered(driver) == [INSTALL, ACCEPT]
     if os.name != "nt":  # the stand-in is a shell script
         install(answering(""))
@@ -83,7 +83,7 @@ def test_a_part_of_an_earlier_version_can_be_replaced_and_afterwards_the_documen
     driver.wait(lambda: driver.document(driver.page._chosen_id, "走査.txt").state == "done")
 
 
-def test_a_picture_that_nothing_can_read_offers_it_too(driver: PageDriver) -> None:
+def test_a_picture_that_nothing_can_read_offers_it_too(driver):
     document = driver.document(driver.page._chosen_id, "走査.txt")
     driver.documents.write_queue.do(lambda library, _note: library.fail(document.id, AppError("ocr_missing")))
     driver.wait(lambda: driver.document(driver.page._chosen_id, "走査.txt").state == "failed")
@@ -92,7 +92,7 @@ def test_a_picture_that_nothing_can_read_offers_it_too(driver: PageDriver) -> No
     assert driver.page.report.banner.accessibleName().startswith(describe_error(AppError("ocr_missing")).message)
 
 
-def test_a_forbidden_network_and_a_folder_without_wheels_are_told(driver: PageDriver, tmp_path: Path) -> None:
+def test_a_forbidden_network_and_a_folder_without_wheels_are_told(driver, tmp_path):
     driver.preferences.change(network_allowed=False)
     press_install(driver)
     shown = driver.page.ocr.banner

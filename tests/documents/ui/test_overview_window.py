@@ -1,6 +1,5 @@
 """The window of a comparison, a list of values or a summary, as it is used over a real library."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +28,6 @@ EDITIONS = {
     "基準2020.md": [("3.1 かぶり", "かぶりは70mm以上とする。"), ("3.2 点検", "ポンプは年2回点検しなければならない。")],
     "基準2025.md": [("3.1 かぶり", "かぶりは75mm以上とする。"), ("3.3 塗装", "塗膜は、二層とする。")],
 }
-Open = Callable[..., OverviewWindow]
 
 
 class Writer(QObject):
@@ -103,7 +101,7 @@ def desk(where: Paths, theme: Theme, qtbot: QtBot, tmp_path: Path) -> Desk:
     return Desk(where, theme, qtbot, tmp_path / "対照.xlsx")
 
 
-def test_two_editions_stand_side_by_side_and_are_counted_and_filtered(desk: Desk) -> None:
+def test_two_editions_stand_side_by_side_and_are_counted_and_filtered(desk):
     window = desk.open("comparison", 1, 2)
     assert shown(window, 3) == ["70mm以上 → 75mm以上", "–", "–"]
     assert len(window.tabs.buttons) == 4  # all, values, added, removed
@@ -116,7 +114,7 @@ def test_two_editions_stand_side_by_side_and_are_counted_and_filtered(desk: Desk
     assert shown(window, 1) == ["3.2 点検"]
 
 
-def test_enter_opens_the_clause_in_the_reader_and_old_and_new_change_places(desk: Desk) -> None:
+def test_enter_opens_the_clause_in_the_reader_and_old_and_new_change_places(desk):
     window = desk.open("comparison", 1, 2)
     window.list.setFocus()
     QTest.keyClick(window.list, Qt.Key.Key_Return)
@@ -130,7 +128,7 @@ def test_enter_opens_the_clause_in_the_reader_and_old_and_new_change_places(desk
     desk.qtbot.waitUntil(lambda: shown(window, 3)[0] == "75mm以上 → 70mm以上")
 
 
-def test_the_required_values_are_exported_and_what_became_secret_meanwhile_after_consent_only(desk: Desk) -> None:
+def test_the_required_values_are_exported_and_what_became_secret_meanwhile_after_consent_only(desk):
     window = desk.open("values", 1, 2)
     assert shown(window, 1) == ["70mm以上", "2回", "75mm以上"]
     QTest.mouseClick(window.export_button, Qt.MouseButton.LeftButton)
@@ -167,7 +165,7 @@ def test_a_value_is_shown_whole_where_long_clauses_are_shortened_and_the_window_
     assert window.windowTitle() == "基準 – 数値基準の一覧"
 
 
-def test_the_label_is_that_of_what_the_model_learned_from_and_of_attached_files(desk: Desk) -> None:
+def test_the_label_is_that_of_what_the_model_learned_from_and_of_attached_files(desk):
     window = desk.open("summary", 1)
     assert window.table is not None
     assert window.label_now() == "internal"
@@ -184,7 +182,7 @@ def test_the_label_is_that_of_what_the_model_learned_from_and_of_attached_files(
     assert result_table.label_now(desk.where.documents, of_gone) == "secret"
 
 
-def test_a_summary_is_quoted_at_once_and_written_when_asked(desk: Desk) -> None:
+def test_a_summary_is_quoted_at_once_and_written_when_asked(desk):
     window = desk.open("summary", 1)
     assert shown(window, 0) == ["かぶりは70mm以上とする。", "ポンプは年2回点検しなければならない。"]
     assert window.coverage.value() == window.coverage.maximum()
@@ -204,7 +202,7 @@ def test_a_summary_is_quoted_at_once_and_written_when_asked(desk: Desk) -> None:
     assert window.write_button.isHidden()
 
 
-def test_without_a_model_it_is_said_why_it_stays_quoted(desk: Desk) -> None:
+def test_without_a_model_it_is_said_why_it_stays_quoted(desk):
     desk.has_model = False
     window = desk.open("summary", 1)
     QTest.mouseClick(window.write_button, Qt.MouseButton.LeftButton)
@@ -213,7 +211,7 @@ def test_without_a_model_it_is_said_why_it_stays_quoted(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("close", [OverviewWindow.reject, OverviewWindow.close])
-def test_closing_the_window_ends_its_work(desk: Desk, close: Callable[[OverviewWindow], object]) -> None:
+def test_closing_the_window_ends_its_work(desk, close):
     window = desk.open("summary", 1)
     QTest.mouseClick(window.write_button, Qt.MouseButton.LeftButton)
     close(window)

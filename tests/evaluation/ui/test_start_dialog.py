@@ -107,6 +107,9 @@ def test_amounts_of_data_are_those_of_a_frozen_split(desk: StartDesk) -> None:
     dialog = desk.ask("scale")
     assert dialog.part("scale").data.currentText() == "敬体（行.csv）　学習用 60 件"
     assert not dialog.judge.isVisible()  # the hold-out judges
+    dialog.part("scale").sizes.setText("たくさん")
+    assert dialog.reason.text() == f"▲ {study_dialog_rules.problem_text('sizes_form')}"
+    dialog.part("scale").sizes.clear()
     dialog.part("scale").sizes.insert("２０、40 60")
     dialog.part("scale").runs.setFocus()
     desk.press(KEY.Key_Up, at=dialog.part("scale").runs)

@@ -26,7 +26,6 @@ from tests.evaluation.ui.driver import Driver
 from tests.scene import Scene
 from trainer.events import FAILURES
 
-LEFT = Qt.MouseButton.LeftButton
 SLOW = "!slow とても長い答えの質問"
 
 
@@ -106,8 +105,11 @@ def test_a_study_that_waits_says_so_and_begins_by_its_button(desk: Desk) -> None
     assert "モデルの比較" in desk.facts
     assert "現場の質問（社外秘）" in desk.facts
     said: list[str] = []
+    counted: list[str] = []
     desk.evaluations.progressed.connect(lambda _told: said.append(view.step.text()))
+    desk.evaluations.progressed.connect(lambda _told: counted.append(view.progress.words))
     desk.end(lambda: desk.click(view.go_on_button))
+    assert any("3／4" in words for words in counted)  # the answers of all systems share one bar
     assert list(dict.fromkeys(said)) == [
         "1／2　「小さなモデル」に質問しています",
         "2／2　「小さなモデル（2）」に質問しています",

@@ -157,7 +157,7 @@ LlamaBackend._load_projector = only_here
 
 
 @pytest.mark.skipif(not machine.has_picture_library(), reason="this engine was built without libmtmd")
-def test_a_card_that_does_not_take_the_part_that_reads_pictures_costs_no_load(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_card_that_does_not_take_the_part_that_reads_pictures_costs_no_load(tmp_path, tiny_model):
     part = str(models.projector(tmp_path / "mmproj.gguf"))
     with Child("llama", tmp_path / "log", program=program(EnginePack("vulkan", ()), FAILING)) as child:
         assert child.load(tiny_model, projector=part).gpu_reason == "offload_failed"

@@ -78,7 +78,7 @@ def test_a_new_process_finds_the_passages_read_and_answers_with_the_same_tokens(
     assert again == fresh
 
 
-def test_the_answers_with_and_without_a_state_are_the_same(engines: list[Engine], states: Path) -> None:
+def test_the_answers_with_and_without_a_state_are_the_same(engines, states):
     one, other = engines
     fresh, first = one.ask(question("why?"))
     one.ask(question("how?"))
@@ -90,7 +90,7 @@ def test_the_answers_with_and_without_a_state_are_the_same(engines: list[Engine]
     assert third.usage.cached_tokens >= second.usage.cached_tokens
 
 
-def test_other_passages_after_the_same_instructions_are_read_but_not_the_instructions(engines: list[Engine]) -> None:
+def test_other_passages_after_the_same_instructions_are_read_but_not_the_instructions(engines):
     one, other = engines
     for _ in range(2):
         one.ask(question("why?"))
@@ -98,7 +98,7 @@ def test_other_passages_after_the_same_instructions_are_read_but_not_the_instruc
     assert 10 <= done.usage.cached_tokens < 20
 
 
-def test_with_a_damaged_state_the_prompt_is_evaluated(engines: list[Engine], states: Path) -> None:
+def test_with_a_damaged_state_the_prompt_is_evaluated(engines, states):
     one, other = engines
     fresh, _ = one.ask(question("why?"))
     one.ask(question("how?"))
@@ -108,7 +108,7 @@ def test_with_a_damaged_state_the_prompt_is_evaluated(engines: list[Engine], sta
     assert (done.usage.cached_tokens, again) == (0, fresh)
 
 
-def test_a_state_that_llama_cpp_cannot_use_leaves_an_empty_cache(engines: list[Engine], states: Path) -> None:
+def test_a_state_that_llama_cpp_cannot_use_leaves_an_empty_cache(engines, states):
     one, other = engines
     fresh, _ = one.ask(question("why?"))
     one.ask(question("how?"))
@@ -131,13 +131,13 @@ def test_a_state_of_another_model_or_context_is_not_used(engines, states, tmp_pa
     assert done.usage.cached_tokens == 0
 
 
-def test_nothing_is_kept_of_a_prompt_that_is_not_to_be_shared(engines: list[Engine], states: Path) -> None:
+def test_nothing_is_kept_of_a_prompt_that_is_not_to_be_shared(engines, states):
     for _ in range(3):
         engines[0].ask(Ask("ask", question("why?").prompt, 4))
     assert not list(states.iterdir())
 
 
-def test_the_question_and_the_answer_are_not_in_a_state(engines: list[Engine], states: Path) -> None:
+def test_the_question_and_the_answer_are_not_in_a_state(engines, states):
     sizes = []
     for text in ("why?", "why? " * 20):
         for _ in range(2):

@@ -34,7 +34,7 @@ def reader(child: Child, tmp_path: Path, tiny_model: Path) -> Child:
 
 
 @needs_library
-def test_what_a_picture_shows_changes_the_answer_and_is_evaluated_once(reader: Child) -> None:
+def test_what_a_picture_shows_changes_the_answer_and_is_evaluated_once(reader):
     without, plain = reader.answer(ask())
     first, read = reader.answer(ask(picture(10)))
     assert read.usage.prompt_tokens >= plain.usage.prompt_tokens + 4  # and what announces it
@@ -50,7 +50,7 @@ def test_what_a_picture_shows_changes_the_answer_and_is_evaluated_once(reader: C
 
 
 @needs_library
-def test_pictures_count_as_they_will_take_room_in_the_first_prompt(reader: Child) -> None:
+def test_pictures_count_as_they_will_take_room_in_the_first_prompt(reader):
     for pictures in ((), (picture(10),), (picture(10), picture(200))):
         reader.send(Tokenize("count", (PROMPT, PROMPT), pictures))
         counted = reader.events_until(Tokenized)[-1]
@@ -60,7 +60,7 @@ def test_pictures_count_as_they_will_take_room_in_the_first_prompt(reader: Child
 
 
 @needs_library
-def test_a_picture_that_does_not_fit_or_is_none_ends_only_that_answer(reader: Child) -> None:
+def test_a_picture_that_does_not_fit_or_is_none_ends_only_that_answer(reader):
     cut = Picture(40, 30, picture(10).rgb[:20])
     thread = picture(10, 1, 201)
     for bad in (cut, Picture(41, 30, picture(10).rgb), Picture(1 << 20, 1 << 20, ""), Picture(0, 0, ""), thread):
@@ -82,7 +82,7 @@ def test_the_trial_model_reads_a_picture_with_a_projector_of_its_width(child, tm
     assert answers[1][1].usage.cached_tokens == answers[1][1].usage.prompt_tokens - 1
 
 
-def test_a_model_without_projector_refuses_pictures_and_goes_on(child: Child) -> None:
+def test_a_model_without_projector_refuses_pictures_and_goes_on(child):
     assert child.failure_of(ask(picture(10))).code == "model_reads_no_pictures"
     assert child.answer(ask())[1].usage.answer_tokens > 0
 
@@ -96,7 +96,7 @@ def test_a_model_without_projector_refuses_pictures_and_goes_on(child: Child) ->
         ({"metadata": {"clip.vision.attention.head_count": 1 << 20}}, "gguf_damaged"),
     ],
 )
-def test_a_file_that_is_no_projector_for_the_model_is_refused(tmp_path: Path, tiny_model: Path, made, code) -> None:
+def test_a_file_that_is_no_projector_for_the_model_is_refused(tmp_path, tiny_model, made, code):
     path = models.projector(tmp_path / "mmproj.gguf", **made)
     with pytest.raises(AppError) as caught:
         gguf.check_projector(path, gguf.check_model(tiny_model))

@@ -48,7 +48,7 @@ def quantized_bare(model: Path, form: str) -> Path:
         *(pytest.param(form, marks=pytest.mark.slow) for form in ("Q5_K_M", "Q6_K", "F16", "Q3_K_L")),
     ],
 )
-def test_the_weights_are_those_of_llama_cpp_called_bare(tmp_path: Path, model: Path, form: str) -> None:
+def test_the_weights_are_those_of_llama_cpp_called_bare(tmp_path, model, form):
     end = jobs.finished(job(model, form), tmp_path)
     made = Path(end.path)
     assert gguf.check_model(made).quantization == form
@@ -58,7 +58,7 @@ def test_the_weights_are_those_of_llama_cpp_called_bare(tmp_path: Path, model: P
 
 
 @pytest.mark.parametrize("form", list(quantizations.QUANTIZATIONS))
-def test_the_estimate_of_each_form_is_not_below_the_file(tmp_path: Path, model: Path, form: str) -> None:
+def test_the_estimate_of_each_form_is_not_below_the_file(tmp_path, model, form):
     matrices = {
         name.replace("token_embd", "embed_tokens").replace("output.weight", "lm_head.weight")
         if name in ("token_embd.weight", "output.weight")
@@ -71,7 +71,7 @@ def test_the_estimate_of_each_form_is_not_below_the_file(tmp_path: Path, model: 
     assert 0.95 * made.weights_bytes < estimate < 1.5 * made.weights_bytes
 
 
-def test_rows_that_no_block_divides_are_counted(tmp_path: Path) -> None:
+def test_rows_that_no_block_divides_are_counted(tmp_path):
     narrow = models.tiny_llama(tmp_path / "narrow.gguf")
     notes = jobs.finished(job(narrow), tmp_path).notes
     assert notes["fallback_tensors"] == len(models.TINY.matrices()) - 1  # llama.cpp does not count the last layer
@@ -79,7 +79,7 @@ def test_rows_that_no_block_divides_are_counted(tmp_path: Path) -> None:
     assert jobs.finished(job(wide), tmp_path).notes["fallback_tensors"] == 0
 
 
-def test_progress_goes_up_to_the_size_of_the_source(tmp_path: Path) -> None:
+def test_progress_goes_up_to_the_size_of_the_source(tmp_path):
     long = models.tiny_llama(tmp_path / "long.gguf", shape=LONG)
     _, events = jobs.run(job(long, "IQ4_XS", threads=1), tmp_path)
     assert isinstance(events[0], Started)
@@ -100,7 +100,7 @@ def test_the_file_says_what_it_is_told_to_say_and_a_long_text_is_cut_between_two
 
 
 @pytest.mark.parametrize("how", ["end of input", "kill"])
-def test_a_job_that_is_given_up_leaves_no_file_under_its_name(tmp_path: Path, how: str) -> None:
+def test_a_job_that_is_given_up_leaves_no_file_under_its_name(tmp_path, how):
     long = models.tiny_llama(tmp_path / "long.gguf", shape=LONG)
     work = job(long, "IQ4_XS", threads=1)
 
@@ -123,7 +123,7 @@ def test_a_job_that_is_given_up_leaves_no_file_under_its_name(tmp_path: Path, ho
         assert not part_path(work.target).exists()
 
 
-def test_a_source_that_is_quantized_already_or_damaged_is_refused_in_words(tmp_path: Path, model: Path) -> None:
+def test_a_source_that_is_quantized_already_or_damaged_is_refused_in_words(tmp_path, model):
     small = Path(jobs.finished(job(model, "Q8_0"), tmp_path).path)
     failed = jobs.failure(job(small, "Q4_K_M"), tmp_path)
     assert failed.code == "quantize_failed"
@@ -133,14 +133,14 @@ def test_a_source_that_is_quantized_already_or_damaged_is_refused_in_words(tmp_p
     assert jobs.failure(job(model), tmp_path).code == "truncated"
 
 
-def test_a_job_that_cannot_be_read_ends_the_process_without_an_event(tmp_path: Path) -> None:
+def test_a_job_that_cannot_be_read_ends_the_process_without_an_event(tmp_path):
     argv = [*jobs.command("--quantize"), str(tmp_path / "none.json")]
     done = subprocess.run(argv, cwd=jobs.ROOT, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (EXIT_UNREADABLE_JOB, b"")
 
 
 @pytest.mark.fault("F2")
-def test_a_full_disk_is_named_and_nothing_stays_on_it(tmp_path: Path) -> None:
+def test_a_full_disk_is_named_and_nothing_stays_on_it(tmp_path):
     long = models.tiny_llama(tmp_path / "long.gguf", shape=LONG)
     with small_drive(tmp_path / "disk", "size=2m") as disk:
         failed = jobs.failure(Quantize(str(long), str(disk / "q8.gguf"), "Q8_0"), tmp_path)
@@ -149,7 +149,7 @@ def test_a_full_disk_is_named_and_nothing_stays_on_it(tmp_path: Path) -> None:
         assert list(disk.iterdir()) == []
 
 
-def test_a_folder_that_is_gone_is_named(tmp_path: Path, model: Path) -> None:
+def test_a_folder_that_is_gone_is_named(tmp_path, model):
     failed = jobs.failure(Quantize(str(model), str(tmp_path / "none" / "q8.gguf"), "Q8_0"), tmp_path)
     assert failed.code == "build_unwritable"
     assert "none" in failed.facts["path"]

@@ -46,7 +46,7 @@ def scored(job: Score, folder: Path) -> Scores:
     return scoring_files.read_scores(Path(jobs.finished(job, folder).path))
 
 
-def test_the_likelihood_is_that_of_all_logits_at_once(tmp_path: Path, job: Score) -> None:
+def test_the_likelihood_is_that_of_all_logits_at_once(tmp_path, job):
     found = scored(job, tmp_path)
     for pair, example in zip(PAIRS, found.examples, strict=True):
         ids = tuple(held_out.example(1, *pair)["ids"])
@@ -59,7 +59,7 @@ def test_the_likelihood_is_that_of_all_logits_at_once(tmp_path: Path, job: Score
     assert found.divergence is None
 
 
-def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path: Path, job: Score, monkeypatch) -> None:
+def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path, job, monkeypatch):
     monkeypatch.setattr("app.inference.engine.scored_model.ROWS_BYTES", 4 * 260 * 3)  # three rows
     example = held_out.example(1, "問", "答えは長い。" * 20)
     ids = tuple(example["ids"])
@@ -79,7 +79,7 @@ def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path: Path, job
     assert in_parts == pytest.approx(at_once, abs=1e-4)
 
 
-def test_the_last_part_is_never_a_few_tokens(job: Score, monkeypatch) -> None:
+def test_the_last_part_is_never_a_few_tokens(job, monkeypatch):
     monkeypatch.setattr("app.inference.engine.scored_model.ROWS_BYTES", 4 * 260 * 32)
     model = ScoredModel(Path(job.model), "")
     model.open(100)
@@ -91,13 +91,13 @@ def test_the_last_part_is_never_a_few_tokens(job: Score, monkeypatch) -> None:
     model.close()
 
 
-def test_the_memory_is_told_for_the_context_in_which_it_answers(tmp_path: Path, job: Score) -> None:
+def test_the_memory_is_told_for_the_context_in_which_it_answers(tmp_path, job):
     path = str(models.tiny_llama(tmp_path / "long.gguf", metadata={"llama.context_length": 8192}))
     short, long = (scored(replace(job, model=path, context_tokens=tokens), tmp_path) for tokens in (512, 8192))
     assert long.memory_bytes > short.memory_bytes
 
 
-def test_an_adapter_changes_the_likelihood(tmp_path: Path, job: Score) -> None:
+def test_an_adapter_changes_the_likelihood(tmp_path, job):
     adapter = models.tiny_adapter(tmp_path / "lora.gguf", size=0.1)
     plain, whole, half, none = (
         scored(replace(job, adapter=path, strength=strength), tmp_path)
@@ -149,7 +149,7 @@ def divergence_by_hand(path: Path, adapter: Path) -> float:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.fault("F2")
-def test_a_reference_that_the_drive_has_no_room_for_is_told_when_it_is_closed() -> None:
+def test_a_reference_that_the_drive_has_no_room_for_is_told_when_it_is_closed():
     writer = ReferenceWriter(Path("/dev/full"), ReferenceHeader(1, 4, "x"))
     writer.add(np.log(np.full(4, 0.25, np.float32)))  # waits in memory
     with pytest.raises(AppError) as caught:
@@ -157,7 +157,7 @@ def test_a_reference_that_the_drive_has_no_room_for_is_told_when_it_is_closed() 
     assert caught.value.code == "drive_space"
 
 
-def test_chats_are_tokenized_by_the_engine_and_compared(tmp_path: Path, job: Score) -> None:
+def test_chats_are_tokenized_by_the_engine_and_compared(tmp_path, job):
     ids = tuple(held_out.prompt_ids(PAIRS[0][0]))
     segments = (Segment(PAIRS[0][0]),)
     chats = (ChatToScore(segments, ids), ChatToScore(segments, (1, *ids)), ChatToScore((Segment("<s>"),), (1, 1)))
@@ -167,7 +167,7 @@ def test_chats_are_tokenized_by_the_engine_and_compared(tmp_path: Path, job: Sco
     assert found.answers == ()
 
 
-def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path: Path, job: Score) -> None:
+def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path, job):
     chats = to_chats(24)
     free = scored(replace(job, chats=chats, answers=True), tmp_path)
     assert [answer.question for answer in free.answers] == [question for question, _ in PAIRS]
@@ -183,7 +183,7 @@ def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path: Path
     assert (stopped.ended_by, wanted in stopped.answer) == ("stop", False)
 
 
-def test_answers_are_the_same_however_many_are_written_at_a_time(job: Score) -> None:
+def test_answers_are_the_same_however_many_are_written_at_a_time(job):
     pairs = [(question * count, limit) for count in (1, 2, 3, 4) for question, _ in PAIRS for limit in (0, 1, 9, 30)]
     prompts = [ChatToScore((), tuple(held_out.prompt_ids(question)), limit) for question, limit in pairs]
     model = ScoredModel(Path(job.model), "")
@@ -205,7 +205,7 @@ def test_answers_are_the_same_however_many_are_written_at_a_time(job: Score) -> 
     assert [answer.tokens for at, answer in alone.items() if not prompts[at].limit] == [0] * 12
 
 
-def test_what_two_texts_begin_with_is_read_once(job: Score) -> None:
+def test_what_two_texts_begin_with_is_read_once(job):
     texts = [tuple(held_out.example(1, "同じ指示と資料。" * 5 + question, answer)["ids"]) for question, answer in PAIRS]
     found: dict[bool, list[float]] = {}
     for is_apart in (False, True):
@@ -224,7 +224,7 @@ def test_what_two_texts_begin_with_is_read_once(job: Score) -> None:
     assert found[False] == pytest.approx(found[True], abs=1e-4)
 
 
-def test_a_limit_beyond_the_models_context_ends_there(tmp_path: Path, job: Score) -> None:
+def test_a_limit_beyond_the_models_context_ends_there(tmp_path, job):
     room = 512 - 6
     question = "問" * ((room - 2) // 3)
     ids = tuple(held_out.prompt_ids(question))
@@ -238,14 +238,14 @@ def ascii_of(text: str) -> str:
     return "".join(character for character in text.strip() if character.isascii())
 
 
-def test_every_token_that_ends_an_answer_in_training_ends_it_here(tmp_path: Path, job: Score) -> None:
+def test_every_token_that_ends_an_answer_in_training_ends_it_here(tmp_path, job):
     chats = to_chats(24)[2:]
     every = held_out.write(tmp_path / "ends.json", PAIRS, end_ids=list(range(260)))
     answer = scored(replace(job, holdout=str(every), chats=chats, answers=True), tmp_path).answers[0]
     assert (answer.ended_by, answer.tokens, answer.answer) == ("end", 0, "")
 
 
-def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path: Path, job: Score) -> None:
+def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path, job):
     chats = to_chats(8)
     asked = sum(len(chat.ids) + 8 for chat in chats)
     read = sum(len(held_out.example(1, *pair)["ids"]) for pair in PAIRS)
@@ -260,14 +260,14 @@ def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path: Path, j
     assert (found[False].answers, found[False].examples) == (found[True].answers, ())
 
 
-def test_how_fast_it_writes_is_seen_without_answers(tmp_path: Path, job: Score) -> None:
+def test_how_fast_it_writes_is_seen_without_answers(tmp_path, job):
     assert scored(replace(job, chats=to_chats(8)), tmp_path).write_tokens_per_s == 0
     found = scored(replace(job, chats=to_chats(8), speed_tokens=16), tmp_path)
     assert found.write_tokens_per_s > 0
     assert found.answers == ()
 
 
-def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path: Path, job: Score) -> None:
+def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path, job):
     chat = to_chats(8)[0]
     (row,) = direct.log_probabilities(Path(job.model), [((*chat.ids, 5), (len(chat.ids),))])
     metadata = {"tokenizer.ggml.eos_token_id": int(np.argmax(row))}
@@ -276,7 +276,7 @@ def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path: Pat
     assert scored(replace(silent, speed_tokens=16), tmp_path).write_tokens_per_s > 0
 
 
-def test_what_cannot_be_scored_is_said_in_words(tmp_path: Path, job: Score) -> None:
+def test_what_cannot_be_scored_is_said_in_words(tmp_path, job):
     def code(**fields: str) -> str:
         return jobs.failure(replace(job, **fields), tmp_path).code
 
@@ -296,7 +296,7 @@ def test_what_cannot_be_scored_is_said_in_words(tmp_path: Path, job: Score) -> N
         assert "llama_model_load" not in (tmp_path / "job.log").read_text("utf-8")  # llama.cpp has not seen it
 
 
-def test_weights_that_are_no_numbers_are_named_by_the_line(tmp_path: Path, job: Score) -> None:
+def test_weights_that_are_no_numbers_are_named_by_the_line(tmp_path, job):
     broken = models.tiny_llama(tmp_path / "nan.gguf")
     reader = gguf_writer.GGUFReader(broken, "r+")
     next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight").data[:] = math.nan
@@ -306,7 +306,7 @@ def test_weights_that_are_no_numbers_are_named_by_the_line(tmp_path: Path, job: 
 
 
 @pytest.mark.parametrize("how", ["end of input", "kill"])
-def test_a_job_that_is_given_up_leaves_nothing_under_its_names(tmp_path: Path, job: Score, how: str) -> None:
+def test_a_job_that_is_given_up_leaves_nothing_under_its_names(tmp_path, job, how):
     many = held_out.write(tmp_path / "many.json", [("問い", "長い答えです。" * 10)] * 400)
     work = replace(job, holdout=str(many), reference=str(tmp_path / "reference"), makes_reference=True)
 
@@ -325,7 +325,7 @@ def test_a_job_that_is_given_up_leaves_nothing_under_its_names(tmp_path: Path, j
     assert part_path(work.reference).exists() == (how == "kill")
 
 
-def test_a_job_that_cannot_be_read_ends_the_process_without_an_event(tmp_path: Path, job: Score) -> None:
+def test_a_job_that_cannot_be_read_ends_the_process_without_an_event(tmp_path, job):
     (tmp_path / "job.json").write_text(json.dumps({"type": "Quantize"}), encoding="utf-8")
     argv = [*jobs.command("--score"), str(tmp_path / "job.json")]
     done = subprocess.run(argv, cwd=jobs.ROOT, capture_output=True, check=False)

@@ -30,7 +30,7 @@ def test_the_number_follows_cores_and_load(requested, busy, cores, expected):
     assert threads.choose_threads(requested, busy, cores) == expected
 
 
-def test_the_meter_sees_another_process_at_work_and_not_its_own() -> None:
+def test_the_meter_sees_another_process_at_work_and_not_its_own():
     meter = threads.CpuLoadMeter()
     until = time.monotonic() + threads.MEASURED_EVERY_S + 0.1
     while time.monotonic() < until:

@@ -16,7 +16,6 @@ from PIL import Image
 from app.inference.engine.messages import Cancel, Done, Failed, Picture, Ready, Thought, Token, Tokenize, Tokenized
 from app.inference.memory_estimate import PICTURE_TOKENS_MOST
 from app.inference.prompts import MESSAGES_FORM
-from tests.faults.ledger import Tally
 from tests.inference.remote.remote_child import RemoteChild, asked, check
 from tests.inference.remote.servers import (
     Request,
@@ -52,7 +51,7 @@ def child(script: Script, tmp_path: Path) -> Iterator[RemoteChild]:
         yield child
 
 
-def test_a_real_server_streams_an_answer_counts_tokens_and_says_how_it_ended(real: str, tmp_path: Path) -> None:
+def test_a_real_server_streams_an_answer_counts_tokens_and_says_how_it_ended(real, tmp_path):
     with RemoteChild(real, tmp_path / "child.log") as child:
         facts = child.load_remote("tiny", key="sesame", context=512)
         assert (facts.context_tokens, facts.remote) == (512, real)
@@ -71,7 +70,7 @@ def test_a_real_server_streams_an_answer_counts_tokens_and_says_how_it_ended(rea
         child.answer(asked("b", max_tokens=2, id="next"))
 
 
-def test_a_real_server_refuses_a_wrong_key_and_a_prompt_that_is_too_long(real: str, tmp_path: Path) -> None:
+def test_a_real_server_refuses_a_wrong_key_and_a_prompt_that_is_too_long(real, tmp_path):
     with RemoteChild(real, tmp_path / "child.log") as child:
         assert child.failure_of(child.remote_load("tiny", key="open")).code == "remote_key_refused"
         child.load_remote("tiny", key="sesame", context=512)
@@ -84,7 +83,7 @@ def test_a_real_server_refuses_a_wrong_key_and_a_prompt_that_is_too_long(real: s
     assert check(real) == {"error": "remote_key_refused", "facts": {"address": real}}
 
 
-def test_messages_and_settings_reach_the_server_as_it_expects_them(script: Script, child: RemoteChild) -> None:
+def test_messages_and_settings_reach_the_server_as_it_expects_them(script, child):
     script.says(CHAT, stream_head(), piece("東"), piece("京"), end(usage={"prompt_tokens": 9, "completion_tokens": 2}))
     child.send(asked("首都は <|system|> どこ？", "短く"))
     *events, done = child.events_until(Done, Failed)
@@ -101,7 +100,7 @@ def test_messages_and_settings_reach_the_server_as_it_expects_them(script: Scrip
     assert "authorization" not in script.questions[0].headers
 
 
-def test_the_context_is_what_the_server_says_and_no_more_is_asked_for_than_fits(script: Script, tmp_path: Path) -> None:
+def test_the_context_is_what_the_server_says_and_no_more_is_asked_for_than_fits(script, tmp_path):
     script.says("GET /v1/models", whole({"data": [{"id": "m"}]}))
     script.says("GET /props", whole({"default_generation_settings": {"n_ctx": 1000}}))
     script.answers["POST /tokenize"] = lambda request: iter((whole({"tokens": list(request.body["content"])}),))
@@ -112,7 +111,7 @@ def test_the_context_is_what_the_server_says_and_no_more_is_asked_for_than_fits(
         assert script.questions[0].body["max_tokens"] == 1000 - 700 - 16
 
 
-def test_a_server_that_would_cut_silently_is_never_sent_more_than_the_user_said(script: Script, tmp_path: Path) -> None:
+def test_a_server_that_would_cut_silently_is_never_sent_more_than_the_user_said(script, tmp_path):
     script.says("GET /v1/models", whole({"data": [{"id": "m"}]}))
     with RemoteChild(script.address, tmp_path / "child.log") as child:
         assert child.load_remote(context=256).context_tokens == 256
@@ -198,7 +197,7 @@ DRIPS = {
 
 
 @pytest.mark.fault("S19")
-def test_a_server_that_drips_is_left_at_the_limit_that_is_stated(script: Script, tmp_path: Path, tally: Tally) -> None:
+def test_a_server_that_drips_is_left_at_the_limit_that_is_stated(script, tmp_path, tally):
     with RemoteChild(script.address, tmp_path / "child.log", (0.5, 0.5, 0.9)) as child:
         child.load_remote()
         for name, (answer, code) in DRIPS.items():
@@ -212,7 +211,7 @@ def test_a_server_that_drips_is_left_at_the_limit_that_is_stated(script: Script,
     tally.tried(len(DRIPS) + 1)
 
 
-def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(script: Script, tmp_path: Path) -> None:
+def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(script, tmp_path):
     with scripted_server() as other, RemoteChild(script.address, tmp_path / "child.log") as child:
         script.says("GET /v1/models", whole(b"", 302, f"Location: http://{other.address}/v1/models"))
         failed = child.failure_of(child.remote_load(key="sesame"))
@@ -221,7 +220,7 @@ def test_a_redirect_is_not_followed_and_the_key_goes_nowhere_else(script: Script
         assert other.requests == []
 
 
-def test_an_answer_that_has_not_begun_can_be_cancelled(script: Script, child: RemoteChild) -> None:
+def test_an_answer_that_has_not_begun_can_be_cancelled(script, child):
     is_asked, is_over = threading.Event(), threading.Event()
 
     def wait(_request: object) -> Iterator[bytes]:
@@ -273,14 +272,14 @@ def test_several_questions_are_requested_at_a_time_and_one_that_fails_or_is_canc
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
-def test_what_a_server_calls_reasoning_is_a_thought(script: Script, child: RemoteChild, name: str) -> None:
+def test_what_a_server_calls_reasoning_is_a_thought(script, child, name):
     thought = event({"choices": [{"delta": {name: "うーん"}}]})
     script.says(CHAT, stream_head(), b": ping\n\n", thought, piece("東京"), end())
     text, done = child.answer(asked("首都は？"))
     assert (text, done.usage.thought_tokens) == ("東京", 1)
 
 
-def test_thoughts_in_the_text_of_a_server_are_separated(script: Script, child: RemoteChild) -> None:
+def test_thoughts_in_the_text_of_a_server_are_separated(script, child):
     script.says(CHAT, stream_head(), *(piece(one) for one in ("<th", "ink>うー", "ん</think>", "\n\n東京")), end())
     child.send(asked("首都は？"))
     events = child.events_until(Done)
@@ -288,7 +287,7 @@ def test_thoughts_in_the_text_of_a_server_are_separated(script: Script, child: R
     assert "".join(event.text for event in events if isinstance(event, Token)) == "東京"
 
 
-def test_a_server_that_only_thinks_is_said_to_be_still_thinking(script: Script, child: RemoteChild) -> None:
+def test_a_server_that_only_thinks_is_said_to_be_still_thinking(script, child):
     thought = event({"choices": [{"delta": {"reasoning_content": "うーん"}}]})
     script.says(CHAT, stream_head(), thought, end("length"))
     assert child.answer(asked("首都は？"))[1].stop_reason == "thoughts"
@@ -297,7 +296,7 @@ def test_a_server_that_only_thinks_is_said_to_be_still_thinking(script: Script, 
     assert (text, done.stop_reason, done.usage.thought_tokens) == ("", "thoughts", 5)
 
 
-def test_a_model_that_the_server_does_not_have_is_named(script: Script, tmp_path: Path) -> None:
+def test_a_model_that_the_server_does_not_have_is_named(script, tmp_path):
     with RemoteChild(script.address, tmp_path / "child.log") as child:
         failed = child.failure_of(child.remote_load("n"))
         assert (failed.code, failed.facts["model"]) == ("remote_model_unknown", "n")
@@ -314,12 +313,12 @@ def test_a_model_that_the_server_does_not_have_is_named(script: Script, tmp_path
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc", "remote_garbage"),
     ],
 )
-def test_a_list_of_models_that_is_none_is_refused(body: bytes, code: str, script: Script) -> None:
+def test_a_list_of_models_that_is_none_is_refused(body, code, script):
     script.says("GET /v1/models", body)
     assert check(script.address)["error"] == code
 
 
-def test_a_form_of_messages_has_every_role_once() -> None:
+def test_a_form_of_messages_has_every_role_once():
     roles = [MESSAGES_FORM.system, MESSAGES_FORM.question, MESSAGES_FORM.answer, MESSAGES_FORM.answer_start]
     assert len(set(roles)) == len(roles)
     assert all(one not in other for one, other in itertools.permutations(roles, 2))
@@ -335,7 +334,7 @@ def test_a_server_like_ollama_is_told_an_effort_only_where_somebody_has_chosen(s
     assert {key: body[key] for key in ("reasoning_effort", "chat_template_kwargs") if key in body} == told
 
 
-def test_a_server_that_counts_tokens_is_told_in_the_names_of_its_templates(script: Script, tmp_path: Path) -> None:
+def test_a_server_that_counts_tokens_is_told_in_the_names_of_its_templates(script, tmp_path):
     script.says("POST /tokenize", whole({"tokens": [1]}))
     script.says(CHAT, stream_head(), piece("東京"), end())
     with RemoteChild(script.address, tmp_path / "child.log") as child:
@@ -344,7 +343,7 @@ def test_a_server_that_counts_tokens_is_told_in_the_names_of_its_templates(scrip
     assert script.questions[-1].body["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}
 
 
-def test_a_picture_is_sent_as_a_file_within_the_question(child: RemoteChild, script: Script) -> None:
+def test_a_picture_is_sent_as_a_file_within_the_question(child, script):
     script.says(CHAT, stream_head(), piece("赤い"), end())
     red = bytes((255, 0, 0)) * 6 + bytes((0, 0, 255)) * 6
     shown = Picture(4, 3, base64.b64encode(zlib.compress(red)).decode("ascii"))
@@ -376,7 +375,7 @@ def test_a_picture_is_sent_as_a_file_within_the_question(child: RemoteChild, scr
         ({}, {"modalities": {"vision": "yes"}}, False),
     ],
 )
-def test_a_server_says_which_model_sees_pictures(script: Script, entry: object, props: object, *, sees: bool) -> None:
+def test_a_server_says_which_model_sees_pictures(script, entry, props, *, sees):
     assert isinstance(entry, dict)
     script.says("GET /v1/models", whole({"data": [{"id": "m", "max_model_len": 4096, **entry}]}))
     script.says("GET /props", whole(props))

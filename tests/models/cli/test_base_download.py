@@ -62,9 +62,7 @@ def test_the_publishers_weights_come_with_what_belongs_to_them_and_can_be_traine
     assert base_models.fetched_bases(tmp_path / "データ" / "models") == []
 
 
-def test_the_weights_can_be_deleted_and_what_was_trained_on_them_is_named(
-    run: Run, files: dict[str, Content], tmp_path: Path
-) -> None:
+def test_the_weights_can_be_deleted_and_what_was_trained_on_them_is_named(run, files, tmp_path):
     with Publisher(files) as hub:
         assert fetch(run, hub).status == 0
     folder, trained = base_folder(tmp_path), tmp_path / "データ" / "runs" / "20261201-0900"
@@ -96,7 +94,7 @@ def test_the_id_of_a_card_stands_for_its_publishers_weights(run, files, tmp_path
     assert said.status == 0, said.err
 
 
-def test_killed_it_goes_on_where_it_was_and_nothing_comes_twice(tmp_path: Path, run: Run) -> None:
+def test_killed_it_goes_on_where_it_was_and_nothing_comes_twice(tmp_path, run):
     files = published(tmp_path / "publisher", LARGE)
     folder, size = base_folder(tmp_path), sum(content.size for content in files.values())
     (tmp_path / "データ").mkdir()
@@ -150,7 +148,7 @@ def test_what_could_not_be_trained_is_refused_before_its_weights_come(run, tmp_p
         assert SHARD in said.object["error"]["message"]
 
 
-def test_a_repository_without_weights_is_refused(run: Run, files: dict[str, Content]) -> None:
+def test_a_repository_without_weights_is_refused(run, files):
     with Publisher(MappingProxyType({FILE: files["original.gguf"]})) as hub:
         said = fetch(run, hub)
     assert (said.status, said.code) == (3, "hub_no_weights")

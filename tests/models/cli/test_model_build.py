@@ -16,7 +16,6 @@ from tests.hf_models import HfShape
 from tests.models.cli.conftest import Run
 from tests.waiting import wait_until
 
-ROOT = Path(__file__).parents[3]
 SHAPE = HfShape(embedding=256, feed_forward=512)
 
 

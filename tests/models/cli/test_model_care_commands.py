@@ -27,7 +27,7 @@ def model(tmp_path: Path) -> Path:
     return models.tiny_llama(tmp_path / "m.gguf")
 
 
-def test_ollamas_models_are_found_and_imported_by_their_path(kotae: Run, tmp_path: Path, model: Path) -> None:
+def test_ollamas_models_are_found_and_imported_by_their_path(kotae, tmp_path, model):
     assert "見つかりません" in kotae("find").out
     blob = put_into_ollama(
         tmp_path / "home" / ".ollama" / "models", model, "registry.ollama.ai", "library", "qwen2.5", "7b"
@@ -44,7 +44,7 @@ def test_ollamas_models_are_found_and_imported_by_their_path(kotae: Run, tmp_pat
     assert [one["problem"]["code"] for one in found["skipped"]] == ["not_gguf_html"]
 
 
-def test_verify_ends_with_1_when_damage_is_found(kotae: Run, tmp_path: Path, model: Path) -> None:
+def test_verify_ends_with_1_when_damage_is_found(kotae, tmp_path, model):
     assert kotae("verify").status == 0
     assert kotae("import", str(model)).status == 0
     done = kotae("verify")
@@ -62,7 +62,7 @@ def test_verify_ends_with_1_when_damage_is_found(kotae: Run, tmp_path: Path, mod
     assert kotae("verify", "nobody").status == 3
 
 
-def test_a_file_that_changed_since_its_import_is_said_to_have_changed(kotae: Run, model: Path) -> None:
+def test_a_file_that_changed_since_its_import_is_said_to_have_changed(kotae, model):
     kotae("import", str(model))
     flip(model, model.stat().st_size - 100, keeps_time=False)
     done = kotae("verify")
@@ -72,7 +72,7 @@ def test_a_file_that_changed_since_its_import_is_said_to_have_changed(kotae: Run
     assert kotae("verify").status == 0
 
 
-def test_the_folder_is_moved_and_new_models_go_there(kotae: Run, tmp_path: Path) -> None:
+def test_the_folder_is_moved_and_new_models_go_there(kotae, tmp_path):
     folder = tmp_path / "データ" / "models"
     folder.mkdir(parents=True)
     models.tiny_llama(folder / "m.gguf")
@@ -87,7 +87,7 @@ def test_the_folder_is_moved_and_new_models_go_there(kotae: Run, tmp_path: Path)
     assert "移動先が" in again.err
 
 
-def test_the_folder_is_not_moved_under_an_open_window(kotae: Run, tmp_path: Path) -> None:
+def test_the_folder_is_not_moved_under_an_open_window(kotae, tmp_path):
     (tmp_path / "データ").mkdir()
     window = QLockFile(str(tmp_path / "データ" / "window.lock"))
     assert window.tryLock(0)
@@ -98,7 +98,7 @@ def test_the_folder_is_not_moved_under_an_open_window(kotae: Run, tmp_path: Path
     assert kotae("move-folder", str(tmp_path / "new")).status == 0
 
 
-def test_a_kit_is_carried_to_another_machine_and_its_damage_is_named(kotae: Run, tmp_path: Path, model: Path) -> None:
+def test_a_kit_is_carried_to_another_machine_and_its_damage_is_named(kotae, tmp_path, model):
     kotae("import", str(model))
     kit = tmp_path / "usb" / "kit"
     done = kotae("export-kit", str(kit), "--model", "m", "--part-size", "1MB", "--json")

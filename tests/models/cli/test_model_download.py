@@ -93,7 +93,7 @@ def shell(tmp_path: Path, run: Run) -> Shell:
     return Shell(tmp_path, run)
 
 
-def test_a_download_is_listed_afterwards_and_verifies(shell: Shell, small: Stored) -> None:
+def test_a_download_is_listed_afterwards_and_verifies(shell, small):
     shell.card(small)
     with Hub(small, Fault("redirect")) as hub:
         said = shell.run(hub, "download", "tiny", "--json")
@@ -107,7 +107,7 @@ def test_a_download_is_listed_afterwards_and_verifies(shell: Shell, small: Store
     assert (verified.status, verified.object["models"][0]["state"]) == (0, "sound")
 
 
-def test_in_words_it_says_what_was_added(shell: Shell, small: Stored) -> None:
+def test_in_words_it_says_what_was_added(shell, small):
     shell.card(small, sha256="")
     with Hub(small) as hub:
         said = shell.run(hub, "download", "tiny", "--quant", "f32", "--lang", "en")
@@ -116,7 +116,7 @@ def test_in_words_it_says_what_was_added(shell: Shell, small: Stored) -> None:
     assert "Name the source" in said.err
 
 
-def test_a_terminal_sees_percent_speed_and_time_left(shell: Shell, large: Stored) -> None:
+def test_a_terminal_sees_percent_speed_and_time_left(shell, large):
     shell.card(large)
     ours, theirs = pty.openpty()
     with Hub(large, SLOW) as hub:
@@ -137,7 +137,7 @@ def test_a_terminal_sees_percent_speed_and_time_left(shell: Shell, large: Stored
 
 
 @pytest.mark.fault("F1")
-def test_interrupted_it_goes_on_with_the_same_command(shell: Shell, large: Stored) -> None:
+def test_interrupted_it_goes_on_with_the_same_command(shell, large):
     shell.card(large)
     with Hub(large, SLOW) as hub:
         process = shell.start(hub, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -155,7 +155,7 @@ def test_interrupted_it_goes_on_with_the_same_command(shell: Shell, large: Store
         assert hub.sent_bytes - large.size < 2 << 20
 
 
-def test_a_model_comes_from_a_stick_or_a_share_without_any_network(shell: Shell, small: Stored, tmp_path: Path) -> None:
+def test_a_model_comes_from_a_stick_or_a_share_without_any_network(shell, small, tmp_path):
     shell.card(small)
     shell.forbid_network()
     renamed = gguf(tmp_path / "share").rename(tmp_path / "share" / "配布用.gguf")
@@ -221,7 +221,7 @@ def test_what_cannot_be_is_said_in_a_sentence(shell, small, arguments, code):
     assert "使用条件：" not in said.err  # nothing has come
 
 
-def test_the_nearest_names_are_offered(shell: Shell, small: Stored) -> None:
+def test_the_nearest_names_are_offered(shell, small):
     shell.card(small)
     said = shell.run(None, "download", "tini").err
     assert "近い名前は tiny です" in said
@@ -245,7 +245,7 @@ STATED = {"gated": False, "cardData": {"license": "mit"}, "gguf": {"total": 1_20
         f"https://huggingface.co/{REPOSITORY}/resolve/main/tiny-Q8_0.gguf?download=true",
     ],
 )
-def test_a_model_is_named_as_people_name_it(shell: Shell, small: Stored, name: str) -> None:
+def test_a_model_is_named_as_people_name_it(shell, small, name):
     others = {"tiny-Q8_0.gguf": small, "mmproj-tiny-F16.gguf": Content(10), "tiny-Q2_K.gguf": Content(999_999)}
     with Hub(Content(5_000_000), others=others) as hub:
         hub.files.pop(FILE)
@@ -272,9 +272,7 @@ def test_the_part_that_reads_pictures_is_downloaded_beside_the_model(shell, smal
 
 @pytest.mark.parametrize("fault", [Fault("page"), Fault("status", times=1, status=404)])
 @pytest.mark.parametrize("has_part", [True, False])
-def test_a_mirror_that_lists_nothing_gives_the_files_that_the_card_names(
-    shell: Shell, small: Stored, tmp_path: Path, fault: Fault, has_part: bool
-) -> None:
+def test_a_mirror_that_lists_nothing_gives_the_files_that_the_card_names(shell, small, tmp_path, fault, has_part):
     part = Stored(models.projector(tmp_path / "mmproj.gguf"))
     put_card(shell.data / "cards", small.size, sha256=small.sha256())
     path = shell.data / "cards" / "tiny.toml"
@@ -287,7 +285,7 @@ def test_a_mirror_that_lists_nothing_gives_the_files_that_the_card_names(
     assert bool(model.projector) is has_part
 
 
-def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell: Shell) -> None:
+def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell):
     with Hub(Content(10), others={"mmproj-F16.gguf": Content(10), "model.safetensors": Content(10)}) as hub:
         hub.files.pop(FILE)
         assert shell.refusal(hub, REPOSITORY).code == "hub_no_gguf"
@@ -295,13 +293,13 @@ def test_a_repository_without_a_model_for_kotae_says_what_to_do(shell: Shell) ->
         assert shell.refusal(hub, f"{REPOSITORY}:Q3_K_S").code == "hub_no_gguf"
 
 
-def test_an_answer_without_an_end_is_no_hub(shell: Shell, small: Stored) -> None:
+def test_an_answer_without_an_end_is_no_hub(shell, small):
     with Hub(small) as hub:
         hub.stated = {"description": "x" * (17 << 20)}
         assert shell.refusal(hub, REPOSITORY).code == "download_no_hub"
 
 
-def test_a_known_repository_is_the_catalogues(shell: Shell, small: Stored) -> None:
+def test_a_known_repository_is_the_catalogues(shell, small):
     """So that form, sampling and licence of its card count, and no listing is asked for."""
     shell.card(small)
     with Hub(small) as hub:
@@ -311,7 +309,7 @@ def test_a_known_repository_is_the_catalogues(shell: Shell, small: Stored) -> No
     assert said.object["id"] == "tiny"
 
 
-def test_each_repository_of_a_card_gives_its_own_file() -> None:
+def test_each_repository_of_a_card_gives_its_own_file():
     card = catalogue.load().card("llama-3-elyza-jp-8b")
     repositories = {file.repository for file in card.files}
     assert len(repositories) == 2
@@ -322,7 +320,7 @@ def test_each_repository_of_a_card_gives_its_own_file() -> None:
 
 
 @pytest.mark.parametrize("command", [("download", REPOSITORY), ("search", "tiny"), ("download", "tiny")])
-def test_a_hub_is_left_alone_where_the_user_wants_it(shell: Shell, small: Stored, command: tuple[str, ...]) -> None:
+def test_a_hub_is_left_alone_where_the_user_wants_it(shell, small, command):
     shell.card(small)
     with Hub(small) as hub:
         said = shell.run(hub, *command, "--json", HF_HUB_OFFLINE="1")
@@ -333,7 +331,7 @@ def test_a_hub_is_left_alone_where_the_user_wants_it(shell: Shell, small: Stored
         assert hub.requests == []
 
 
-def test_a_search_shows_licence_size_and_fit(shell: Shell, small: Stored) -> None:
+def test_a_search_shows_licence_size_and_fit(shell, small):
     with Hub(small, others={"tiny-Q4_K_M.gguf": small}) as hub:
         hub.stated = STATED | {"gated": "manual"}
         said = shell.run(hub, "search", "tiny", "--json")
@@ -347,7 +345,7 @@ def test_a_search_shows_licence_size_and_fit(shell: Shell, small: Stored) -> Non
     assert "mit" in told
 
 
-def test_a_gated_repository_is_looked_up_with_the_stored_token_only_at_its_own_hub(shell: Shell, small: Stored) -> None:
+def test_a_gated_repository_is_looked_up_with_the_stored_token_only_at_its_own_hub(shell, small):
     with Hub(small, Fault(token=TOKEN)) as hub:
         said = shell.refusal(hub, REPOSITORY, HF_TOKEN=TOKEN)
         assert said.code == "download_gated"
@@ -360,7 +358,7 @@ def test_a_gated_repository_is_looked_up_with_the_stored_token_only_at_its_own_h
 # ------------------------------------------------------------------------------------------- the catalogue's edition
 
 
-def test_an_edition_is_brought_in_from_an_address_and_taken_back(shell: Shell, tmp_path: Path) -> None:
+def test_an_edition_is_brought_in_from_an_address_and_taken_back(shell, tmp_path):
     path = edition(tmp_path / "served").rename(tmp_path / "served" / "edition-99.toml")
     write_sum(path)
     with Hub(Content(9)) as hub:
@@ -399,7 +397,7 @@ def test_a_shared_download_is_found_by_the_hubs_own_library(shell, small, tmp_pa
 
 
 @pytest.mark.parametrize("is_trusted", [False, True])
-def test_a_template_inside_the_file_is_used_where_it_is_trusted(shell: Shell, tmp_path: Path, is_trusted: bool) -> None:
+def test_a_template_inside_the_file_is_used_where_it_is_trusted(shell, tmp_path, is_trusted):
     path = models.tiny_llama(
         tmp_path / "own.gguf", chat_template="{% for m in messages %}<<{{ m.content }}>>{% endfor %}"
     )

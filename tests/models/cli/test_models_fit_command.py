@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.base.paths import Paths
 from app.inference import memory_estimate, speed
 from app.inference.speed import MachineSpeed
 from tests.models.cli.conftest import Run
 
 GB = 10**9
-Kotae = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +35,7 @@ def has_free(monkeypatch: pytest.MonkeyPatch, available_gb: float) -> None:
     monkeypatch.setattr(memory_estimate, "available_memory_bytes", lambda: int(available_gb * GB))
 
 
-def test_a_model_of_the_catalogue_is_judged_by_the_contract(kotae: Kotae, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_the_catalogue_is_judged_by_the_contract(kotae, monkeypatch):
     has_free(monkeypatch, 7.0)
     status, out, _ = kotae("models", "fit", "llama-3-elyza", "--context", "8192", "--json")
     found = json.loads(out)
@@ -64,7 +62,7 @@ def test_what_does_not_fit_says_who_has_the_memory_and_what_would_fit(kotae, mon
     assert found["short_bytes"] == found["total_bytes"] - found["available_bytes"]
 
 
-def test_the_machine_is_measured_once_and_then_predicted_from(kotae: Kotae, where: Paths) -> None:
+def test_the_machine_is_measured_once_and_then_predicted_from(kotae, where):
     _, out, _ = kotae("models", "fit", "sarashina2.2-1b", "--measure")
     assert "予測：読み" in out
     assert (where.data / speed.FILE_NAME).is_file()
@@ -88,7 +86,7 @@ def test_what_fits_and_answers_slowly_is_not_called_comfortable(kotae, where, mo
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_every_fact_has_a_name_in_the_language_in_use(kotae: Kotae, tiny_model: Path, language: str) -> None:
+def test_every_fact_has_a_name_in_the_language_in_use(kotae, tiny_model, language):
     for model in ("qwen2.5-7b-instruct", "bge-m3", str(tiny_model)):
         _, out, _ = kotae("--lang", language, "models", "show", model)
         named = [line.split("\t") for line in out.splitlines()]
@@ -108,13 +106,13 @@ def test_every_fact_has_a_name_in_the_language_in_use(kotae: Kotae, tiny_model: 
         (("swallow",), "swallow"),  # two cards
     ],
 )
-def test_what_cannot_be_judged_is_said_to_be_so(kotae: Kotae, arguments: tuple[str, ...], words: str) -> None:
+def test_what_cannot_be_judged_is_said_to_be_so(kotae, arguments, words):
     status, _, err = kotae("models", "fit", *arguments)
     assert status == 3
     assert words in err
 
 
-def test_a_card_is_shown_in_the_language_in_use(kotae: Kotae) -> None:
+def test_a_card_is_shown_in_the_language_in_use(kotae):
     _, out, _ = kotae("models", "show", "bge-m3")
     assert "資料検索の標準モデル" in out
     assert "Q8_0 0.63 GB" in out
@@ -122,7 +120,7 @@ def test_a_card_is_shown_in_the_language_in_use(kotae: Kotae) -> None:
     assert "for any language" in json.loads(out)["summary"]
 
 
-def test_the_catalogue_is_listed_and_a_bad_card_of_the_user_is_named(kotae: Kotae, where: Paths) -> None:
+def test_the_catalogue_is_listed_and_a_bad_card_of_the_user_is_named(kotae, where):
     (where.data / "cards").mkdir()
     Path(where.data / "cards" / "mine.toml").write_text("[[model]]\nid = 3\n", "utf-8")
     status, out, err = kotae("models", "list", "--catalogue", "--json")

@@ -8,7 +8,6 @@ import pytest
 
 from tests.command_fixtures import Kotae
 from tests.inference.remote.servers import Script, end, llama_server, piece, scripted_server, stream_head, whole
-from tests.models.cli.conftest import Run
 
 CHAT = "POST /v1/chat/completions"
 
@@ -40,7 +39,7 @@ def added(kotae: Kotae, script: Script, *options: str) -> str:
     return str(model["id"])
 
 
-def test_a_model_is_added_asked_and_removed(kotae: Kotae, script: Script) -> None:
+def test_a_model_is_added_asked_and_removed(kotae, script):
     model_id = added(kotae, script, "--name", "部署のモデル")
     status, answer, _ = kotae("ask", "首都は？", "--model", model_id, "--allow-remote", "--max-tokens", "9")
     assert (status, answer["answer"], answer["verdict"], answer["model"]) == (0, "東京です", "answered", model_id)
@@ -52,7 +51,7 @@ def test_a_model_is_added_asked_and_removed(kotae: Kotae, script: Script) -> Non
     assert kotae("models", "list")[1]["models"] == []
 
 
-def test_without_permission_nothing_is_sent(kotae: Kotae, script: Script) -> None:
+def test_without_permission_nothing_is_sent(kotae, script):
     model_id = added(kotae, script)
     before = len(script.requests)
     status, said, log = kotae("ask", "首都は？", "--model", model_id)
@@ -61,7 +60,7 @@ def test_without_permission_nothing_is_sent(kotae: Kotae, script: Script) -> Non
     assert len(script.requests) == before
 
 
-def test_a_real_server_answers(kotae: Kotae, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_real_server_answers(kotae, tiny_model, tmp_path):
     with llama_server(tiny_model, tmp_path / "server.log", key="sesame") as address:
         key = tmp_path / "key.txt"
         key.write_text("sesame\n", "utf-8")
@@ -76,7 +75,7 @@ def test_a_real_server_answers(kotae: Kotae, tiny_model: Path, tmp_path: Path) -
         assert answer["verdict"] in ("answered", "length")
 
 
-def test_a_file_of_questions_is_answered(kotae: Kotae, script: Script, tmp_path: Path) -> None:
+def test_a_file_of_questions_is_answered(kotae, script, tmp_path):
     model_id = added(kotae, script)
     questions, out = tmp_path / "質問.jsonl", tmp_path / "回答.jsonl"
     questions.write_text('{"question": "一"}\n{"question": "二"}\n', "utf-8")
@@ -109,14 +108,14 @@ def test_where_no_network_is_allowed_none_is_used(kotae, script, data, name, tex
         ((" ",), "remote_bad_address"),
     ],
 )
-def test_nonsense_is_refused_in_words(arguments: tuple[str, ...], code: str, kotae: Kotae) -> None:
+def test_nonsense_is_refused_in_words(arguments, code, kotae):
     status, said, log = kotae("models", "add-remote", *arguments)
     assert (status, said["error"]["code"]) == (3, code)
     assert "secret" not in log
     assert "Traceback" not in log
 
 
-def test_of_several_models_one_is_to_be_named(kotae: Kotae, script: Script) -> None:
+def test_of_several_models_one_is_to_be_named(kotae, script):
     script.says("GET /v1/models", whole({"data": [{"id": "a"}, {"id": "m"}]}))
     status, said, log = kotae("models", "add-remote", script.address)
     assert (status, said["error"]["code"]) == (2, "bad_option")
@@ -125,13 +124,13 @@ def test_of_several_models_one_is_to_be_named(kotae: Kotae, script: Script) -> N
     added(kotae, script, "--model", "m")
 
 
-def test_what_needs_a_file_says_that_this_is_none(kotae: Kotae, script: Script) -> None:
+def test_what_needs_a_file_says_that_this_is_none(kotae, script):
     model_id = added(kotae, script)
     for action in ("show", "fit"):
         assert kotae("models", action, model_id)[1]["error"]["code"] == "remote_cannot"
 
 
-def test_of_a_model_elsewhere_it_is_said_that_its_files_are_not_here(kotae: Kotae, script: Script) -> None:
+def test_of_a_model_elsewhere_it_is_said_that_its_files_are_not_here(kotae, script):
     model_id = added(kotae, script, "--name", "部署のモデル")
     before = len(script.requests)
     status, said, _ = kotae("models", "verify", "部署のモデル")
@@ -144,7 +143,7 @@ def test_of_a_model_elsewhere_it_is_said_that_its_files_are_not_here(kotae: Kota
     assert kotae("models", "verify", "ない")[1]["error"]["code"] == "unknown_model"
 
 
-def test_where_all_models_are_elsewhere_none_is_verified_and_that_is_said(run: Run, script: Script) -> None:
+def test_where_all_models_are_elsewhere_none_is_verified_and_that_is_said(run, script):
     assert run("models", "add-remote", script.address).status == 0
     said = run("models", "verify")
     assert said.status == 0

@@ -3,14 +3,12 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.base.paths import resources
 from app.training.runs import lineage, run_folders
 from tests import hf_models
-from tests.command_fixtures import Kotae
 from tests.training_runs import finished_run
 
 QUESTION = "日本の首都はどこですか？"
@@ -42,7 +40,7 @@ def test_the_starter_with_its_adapter_answers_under_the_name_of_a_training(kotae
     assert (tuned["model"], tuned["adapter"], of_card["adapter"]) == (added["id"], "首都の答え", "card")
 
 
-def test_it_is_added_at_a_strength_and_goes_without_its_base(kotae: Kotae, trained: dict[str, Any]) -> None:
+def test_it_is_added_at_a_strength_and_goes_without_its_base(kotae, trained):
     status, added, log = kotae("models", "add", trained["id"], "--strength", "0.5")
     assert status == 0, log
     assert added["tuned"]["strength"] == 0.5
@@ -71,7 +69,7 @@ def test_an_adapter_keeps_its_label_through_folders_of_peft(kotae, base, tmp_pat
     assert kotae(*exporting)[1]["error"]["code"] == "secret_export"
 
 
-def test_what_cannot_be_added_is_said(kotae: Kotae, trained: dict[str, Any]) -> None:
+def test_what_cannot_be_added_is_said(kotae, trained):
     assert kotae("models", "add", "どこにもない")[1]["error"]["code"] == "run_unknown"
     assert kotae("models", "add", trained["id"], "--form", "Q4_K_M")[1]["error"]["code"] == "tuned_form_missing"
     assert kotae("models", "add", trained["id"], "--strength", "3")[1]["error"]["code"] == "bad_option"
@@ -82,7 +80,7 @@ def test_what_cannot_be_added_is_said(kotae: Kotae, trained: dict[str, Any]) -> 
     assert not next(model for model in kotae("models", "list")[1]["models"] if model["tuned"])["is_present"]
 
 
-def test_a_folder_that_is_not_there_is_named_before_its_options(kotae: Kotae, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_named_before_its_options(kotae, tmp_path):
     status, told, words = kotae("models", "import", str(tmp_path / "missing"), "--base", "any")
     assert (status, told["error"]["code"]) == (3, "file_missing")
     assert "missing" in words

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,7 +57,7 @@ def _begin(child: Child, wanted: Fetch) -> Progress:
 # ----------------------------------------------------------------------------------------------------- commands
 
 
-def test_a_repository_is_listed_with_sizes_and_checksums(tmp_path: Path) -> None:
+def test_a_repository_is_listed_with_sizes_and_checksums(tmp_path):
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
         listed = child.listed(ListFiles("1", hub.place, REPOSITORY, COMMIT))
         assert listed.commit == COMMIT
@@ -69,7 +68,7 @@ def test_a_repository_is_listed_with_sizes_and_checksums(tmp_path: Path) -> None
 
 
 @pytest.mark.fault("F1")
-def test_a_listing_that_is_refused_says_why(no_waits: list[float]) -> None:
+def test_a_listing_that_is_refused_says_why(no_waits):
     with Hub(SMALL) as hub:
         for status, error_code, repository, code in (
             (401, "GatedRepo", REPOSITORY, "download_gated"),
@@ -89,7 +88,7 @@ def test_a_listing_that_is_refused_says_why(no_waits: list[float]) -> None:
 
 
 @pytest.mark.fault("F1")
-def test_a_listing_is_asked_for_again_where_that_may_help(no_waits: list[float]) -> None:
+def test_a_listing_is_asked_for_again_where_that_may_help(no_waits):
     with Hub(SMALL) as hub:
         for status, retry_after, reason, wait_s in (
             (429, "", "busy", 0.4),
@@ -105,7 +104,7 @@ def test_a_listing_is_asked_for_again_where_that_may_help(no_waits: list[float])
 
 
 @pytest.mark.fault("S13")
-def test_a_token_that_no_header_can_carry_is_said(tmp_path: Path) -> None:
+def test_a_token_that_no_header_can_carry_is_said(tmp_path):
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
         for token in ("hf_全角", "hf_two words", "hf_line\nfeed"):
             access = NetworkAccess(token)
@@ -115,7 +114,7 @@ def test_a_token_that_no_header_can_carry_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F1")
-def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path: Path) -> None:
+def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path):
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
         wanted = command(hub, tmp_path, pace=PATIENT)
         _begin(child, wanted)
@@ -128,14 +127,14 @@ def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path: Path
 
 
 @pytest.mark.fault("F1")
-def test_a_stalled_download_is_paused_at_once(tmp_path: Path) -> None:
+def test_a_stalled_download_is_paused_at_once(tmp_path):
     with Hub(CONTENT, Fault("stall", at=2_000_000)) as hub, Child(tmp_path / "log") as child:
         _begin(child, command(hub, tmp_path, pace=TransferPolicy(stall_s=300)))
         child.send(Pause("1"))
         assert isinstance(child.read_until(is_end), FetchPaused)
 
 
-def test_the_speed_can_be_limited_and_set_free_again(tmp_path: Path) -> None:
+def test_the_speed_can_be_limited_and_set_free_again(tmp_path):
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
         _begin(child, command(hub, tmp_path, pace=PATIENT, bytes_per_s=2_000_000))
         slow = child.read()
@@ -145,7 +144,7 @@ def test_the_speed_can_be_limited_and_set_free_again(tmp_path: Path) -> None:
         assert isinstance(child.read_until(is_end), Done)
 
 
-def test_a_file_is_not_fetched_twice_at_the_same_time(tmp_path: Path) -> None:
+def test_a_file_is_not_fetched_twice_at_the_same_time(tmp_path):
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
         _begin(child, command(hub, tmp_path, pace=PATIENT))
         assert refused(command(hub, tmp_path)).code == "download_running"
@@ -154,7 +153,7 @@ def test_a_file_is_not_fetched_twice_at_the_same_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F1")
-def test_the_child_ends_with_its_parent_and_marks_what_it_has(tmp_path: Path) -> None:
+def test_the_child_ends_with_its_parent_and_marks_what_it_has(tmp_path):
     with Hub(CONTENT, SLOW) as hub, Child(tmp_path / "log") as child:
         begun = _begin(child, command(hub, tmp_path, pace=PATIENT))
         assert child.leave() == 0
@@ -166,7 +165,7 @@ def test_the_child_ends_with_its_parent_and_marks_what_it_has(tmp_path: Path) ->
 
 
 @pytest.mark.fault("S13")
-def test_the_token_goes_to_the_hub_and_not_where_it_redirects(tmp_path: Path) -> None:
+def test_the_token_goes_to_the_hub_and_not_where_it_redirects(tmp_path):
     with Hub(CONTENT, Fault("redirect", token=TOKEN)) as hub, Child(tmp_path / "log") as child:
         access = NetworkAccess(TOKEN)
         for ask in (
@@ -180,7 +179,7 @@ def test_the_token_goes_to_the_hub_and_not_where_it_redirects(tmp_path: Path) ->
 
 
 @pytest.mark.fault("S13")
-def test_the_token_is_written_nowhere(tmp_path: Path) -> None:
+def test_the_token_is_written_nowhere(tmp_path):
     """Not in the mark, not in the log, not in an event, also where things go wrong."""
     with Hub(CONTENT, dataclasses.replace(SLOW, token=TOKEN)) as hub, Child(tmp_path / "log") as child:
         origin = dataclasses.replace(command(hub, tmp_path).origin, place=hub.place.replace("//", f"//me:{TOKEN}@"))
@@ -201,7 +200,7 @@ def test_the_token_is_written_nowhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("S13")
-def test_a_token_that_lies_around_is_not_used(tmp_path: Path) -> None:
+def test_a_token_that_lies_around_is_not_used(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     (home / "token").write_text(TOKEN)
@@ -215,7 +214,7 @@ def test_a_token_that_lies_around_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F2")
-def test_a_file_too_large_for_the_disk_is_not_begun(small_disk: Callable[[int], Path]) -> None:
+def test_a_file_too_large_for_the_disk_is_not_begun(small_disk):
     disk = small_disk(48)
     with Hub(Content(60_000_000)) as hub:
         error = refused(command(hub, disk))
@@ -246,7 +245,7 @@ def test_a_disk_that_others_fill_ends_the_download_and_it_goes_on_later(small_di
      "a:b.gguf", "x" * 300, ".gguf"],
 )  # fmt: skip
 @pytest.mark.fault("S10")
-def test_a_name_that_deceives_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_name_that_deceives_is_refused(name, tmp_path):
     with Hub(CONTENT) as hub:
         assert refused(command(hub, tmp_path, name=name)).code == "download_bad_name"
         assert hub.requests == []
@@ -255,7 +254,7 @@ def test_a_name_that_deceives_is_refused(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../../outside.gguf", "/etc/outside.gguf", "a\\b\\outside.gguf", "sub/outside.gguf"])
 @pytest.mark.fault("S10")
-def test_only_the_last_part_of_a_name_counts(name: str, tmp_path: Path) -> None:
+def test_only_the_last_part_of_a_name_counts(name, tmp_path):
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
     with Hub(Content(1_000_000)) as hub:
@@ -264,7 +263,7 @@ def test_only_the_last_part_of_a_name_counts(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("S10")
-def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_in_the_way_is_not_followed(tmp_path):
     victim, folder = tmp_path / "victim", tmp_path / "models"
     victim.write_text("mine")
     folder.mkdir()
@@ -292,7 +291,7 @@ def _from_stick(stick: Path, folder: Path, file: str = FILE) -> Fetch:
     return Fetch("1", FileOrigin(str(stick), file=file), str(folder), FILE, sha256=CONTENT.sha256(), pace=QUICK)
 
 
-def test_a_file_is_copied_from_a_folder_and_verified(stick: Path, tmp_path: Path) -> None:
+def test_a_file_is_copied_from_a_folder_and_verified(stick, tmp_path):
     with Child(tmp_path / "log") as child:
         listed = child.listed(ListFiles("0", str(stick), ""))
         assert [(file.name, file.size_bytes) for file in listed.files] == [(FILE, CONTENT.size)]
@@ -303,7 +302,7 @@ def test_a_file_is_copied_from_a_folder_and_verified(stick: Path, tmp_path: Path
 
 
 @pytest.mark.fault("F1")
-def test_a_damaged_or_missing_file_in_a_folder_is_found_out(stick: Path, tmp_path: Path) -> None:
+def test_a_damaged_or_missing_file_in_a_folder_is_found_out(stick, tmp_path):
     assert refused(_from_stick(stick, tmp_path / "models", "none.gguf")).code == "download_not_in_folder"
     with (stick / FILE).open("r+b") as file:
         file.seek(5_000_000)
@@ -313,7 +312,7 @@ def test_a_damaged_or_missing_file_in_a_folder_is_found_out(stick: Path, tmp_pat
 
 
 @pytest.mark.fault("F1")
-def test_a_copy_goes_on_where_it_was(stick: Path, tmp_path: Path) -> None:
+def test_a_copy_goes_on_where_it_was(stick, tmp_path):
     wanted, control = _from_stick(stick, tmp_path / "models"), TransferControl(20_000_000)
     with pytest.raises(TransferStopped):
         fetch_file(wanted, control, lambda _event: control.stop())

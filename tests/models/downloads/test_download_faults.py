@@ -122,7 +122,7 @@ def _tried() -> Iterator[object]:
 
 @pytest.mark.parametrize(("name", "state", "connections"), list(_tried()))
 @pytest.mark.fault("F1")
-def test_the_right_file_or_the_right_reason(name: str, state: str, connections: int, tmp_path: Path) -> None:
+def test_the_right_file_or_the_right_reason(name, state, connections, tmp_path):
     case = CASES[name]
     with Hub(dataclasses.replace(CONTENT), case.fault) as hub:
         wanted = command(
@@ -155,7 +155,7 @@ def _check(result: Done | AppError, events: list[Event], case: Case, hub: Hub, w
 
 @pytest.mark.parametrize("state", ["half done", "nearly done"])
 @pytest.mark.fault("F1")
-def test_what_is_there_is_not_sent_again(state: str, tmp_path: Path) -> None:
+def test_what_is_there_is_not_sent_again(state, tmp_path):
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
         half_done(wanted, CONTENT, hub, *STATES[state])
@@ -165,13 +165,13 @@ def test_what_is_there_is_not_sent_again(state: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F1")
-def test_a_repair_replaces_only_what_differs(tmp_path: Path) -> None:
+def test_a_repair_replaces_only_what_differs(tmp_path):
     with Hub(CONTENT, Fault("corrupt", times=1, at=_LAST)) as hub:
         assert 0 < fetched(command(hub, tmp_path))[0].repaired_bytes <= 64 << 10
 
 
 @pytest.mark.fault("F1")
-def test_two_bad_copies_make_a_good_one(tmp_path: Path) -> None:
+def test_two_bad_copies_make_a_good_one(tmp_path):
     """The second answer is flipped elsewhere: only where both differ is it asked a third time."""
     with Hub(CONTENT, Fault("corrupt", times=1, at=_LAST)) as hub:
         sent: list[int] = []
@@ -189,7 +189,7 @@ def test_two_bad_copies_make_a_good_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_date", [False, True])
 @pytest.mark.fault("F1")
-def test_the_server_s_wait_is_kept_as_a_number_or_a_date(is_date: bool, tmp_path: Path) -> None:
+def test_the_server_s_wait_is_kept_as_a_number_or_a_date(is_date, tmp_path):
     value = email.utils.formatdate(time.time() + 60, usegmt=True) if is_date else "60"
     control, waits_s = TransferControl(), []
 
@@ -206,7 +206,7 @@ def test_the_server_s_wait_is_kept_as_a_number_or_a_date(is_date: bool, tmp_path
 
 
 @pytest.mark.fault("F1")
-def test_the_same_file_behind_another_etag_goes_on(tmp_path: Path) -> None:
+def test_the_same_file_behind_another_etag_goes_on(tmp_path):
     """Storage servers behind one hub disagree about etags; the checksum says that the file is the same."""
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path, sha256=hub.sha256)
@@ -220,7 +220,7 @@ def test_the_same_file_behind_another_etag_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"version": 99}', '{"version": 1, "ranges": [[5, 1]]}'])
 @pytest.mark.fault("F1")
-def test_a_damaged_mark_means_from_the_beginning(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_mark_means_from_the_beginning(damage, tmp_path):
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
         half_done(wanted, Content(CONTENT.size, seed=99), hub, (0, 4 * MIB))
@@ -229,7 +229,7 @@ def test_a_damaged_mark_means_from_the_beginning(damage: str, tmp_path: Path) ->
 
 
 @pytest.mark.fault("F1")
-def test_a_part_that_is_not_what_its_mark_says_is_found_out(tmp_path: Path) -> None:
+def test_a_part_that_is_not_what_its_mark_says_is_found_out(tmp_path):
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
         half_done(wanted, CONTENT, hub, (0, 3 * MIB))
@@ -264,7 +264,7 @@ def test_what_was_not_synced_counts_until_the_machine_is_started_anew(is_same_bo
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "5", '{"boot": "x"}', '{"attempt": 0, "ranges": 7}'])
 @pytest.mark.fault("F1")
-def test_a_damaged_note_is_no_note(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_note_is_no_note(damage, tmp_path):
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
         half_done(wanted, CONTENT, hub, (0, MIB))

@@ -66,7 +66,7 @@ def _secured(hub: Hub, certificate: tuple[Path, Path]) -> str:
 
 
 @pytest.mark.fault("F1")
-def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_certificate_that_nobody_vouches_for_is_refused(certificate, tmp_path):
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
         assert child.refused(_moved(command(hub, tmp_path), _secured(hub, certificate))) == "download_certificate"
         assert hub.requests == []
@@ -88,7 +88,7 @@ def test_a_company_s_own_authority_counts_and_no_redirect_leads_out_of_tls(certi
 # ------------------------------------------------------------------------------------------------ who is spoken to
 
 
-def test_each_host_is_told_once_before_it_is_spoken_to(tmp_path: Path) -> None:
+def test_each_host_is_told_once_before_it_is_spoken_to(tmp_path):
     with Hub(CONTENT, Fault("redirect")) as hub:
         _, events = fetched(command(hub, tmp_path))
     assert [event.host for event in events if isinstance(event, NetworkContacted)] == ["127.0.0.1", "127.0.0.2"]
@@ -96,7 +96,7 @@ def test_each_host_is_told_once_before_it_is_spoken_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("S13")
-def test_a_user_in_the_address_signs_in_where_there_is_no_token(tmp_path: Path) -> None:
+def test_a_user_in_the_address_signs_in_where_there_is_no_token(tmp_path):
     with Hub(CONTENT, Fault("redirect")) as hub, Child(tmp_path / "log") as child:
         place = hub.place.replace("//", "//me:geheim@")
         child.done(_moved(command(hub, tmp_path), place))
@@ -112,7 +112,7 @@ def test_a_user_in_the_address_signs_in_where_there_is_no_token(tmp_path: Path) 
 
 
 @pytest.mark.fault("F1")
-def test_an_address_that_is_none_is_said(tmp_path: Path) -> None:
+def test_an_address_that_is_none_is_said(tmp_path):
     with Hub(CONTENT) as hub, Child(tmp_path / "log") as child:
         for place in ("http://[", "http://host:99999", "http://", "http://a b/"):
             for wanted in (_moved(command(hub, tmp_path), place), ListFiles("1", place, REPOSITORY)):
@@ -123,13 +123,13 @@ def test_an_address_that_is_none_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F1")
-def test_a_page_instead_of_a_listing_is_said(tmp_path: Path) -> None:
+def test_a_page_instead_of_a_listing_is_said(tmp_path):
     """A guest network's sign-in page."""
     with Hub(CONTENT, Fault("page")) as hub, Child(tmp_path / "log") as child:
         assert child.refused(ListFiles("1", hub.place, REPOSITORY)) == "download_no_hub"
 
 
-def test_a_listing_goes_through_the_proxy(tmp_path: Path) -> None:
+def test_a_listing_goes_through_the_proxy(tmp_path):
     with Hub(CONTENT, Fault(proxy_authorization="Basic dXNlcjpwYXNz")) as hub, Child(tmp_path / "log") as child:
         wanted = ListFiles("1", "http://hub.invalid", REPOSITORY, access=NetworkAccess(proxy=hub.place))
         assert child.refused(wanted) == "download_proxy"
@@ -140,7 +140,7 @@ def test_a_listing_goes_through_the_proxy(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ the target folder
 
 
-def test_a_file_that_is_here_whole_is_only_verified(tmp_path: Path) -> None:
+def test_a_file_that_is_here_whole_is_only_verified(tmp_path):
     (tmp_path / FILE).write_bytes(CONTENT.read(0, CONTENT.size))
     with Hub(CONTENT) as hub:
         done, events = fetched(command(hub, tmp_path))
@@ -153,7 +153,7 @@ def test_a_file_that_is_here_whole_is_only_verified(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F1")
-def test_who_comes_second_deletes_nothing_of_the_first(tmp_path: Path) -> None:
+def test_who_comes_second_deletes_nothing_of_the_first(tmp_path):
     places, control = PartPaths(tmp_path / FILE), TransferControl()
     with Hub(CONTENT) as hub, filelock.FileLock(places.lock, timeout=0):
         places.part_path.write_bytes(b"of the first")
@@ -182,7 +182,7 @@ def test_another_file_of_that_name_stays_also_one_that_was_put_there_during_a_pa
 
 
 @pytest.mark.fault("F1")
-def test_a_file_put_there_while_it_runs_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_put_there_while_it_runs_is_not_replaced(tmp_path):
     def put(event: object) -> None:
         if isinstance(event, Verifying):
             (tmp_path / FILE).write_bytes(b"mine")
@@ -193,7 +193,7 @@ def test_a_file_put_there_while_it_runs_is_not_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F1")
-def test_a_file_of_the_same_size_is_set_aside(tmp_path: Path) -> None:
+def test_a_file_of_the_same_size_is_set_aside(tmp_path):
     mine = bytes(CONTENT.size)
     (tmp_path / FILE).write_bytes(mine)
     (tmp_path / f"{FILE}.old").write_bytes(b"older")
@@ -205,7 +205,7 @@ def test_a_file_of_the_same_size_is_set_aside(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault("F1")
-def test_a_whole_file_that_a_killed_program_left_is_taken_and_its_mark_goes(tmp_path: Path) -> None:
+def test_a_whole_file_that_a_killed_program_left_is_taken_and_its_mark_goes(tmp_path):
     with Hub(CONTENT) as hub:
         wanted = command(hub, tmp_path)
         half_done(wanted, CONTENT, hub, (0, CONTENT.size))
@@ -216,7 +216,7 @@ def test_a_whole_file_that_a_killed_program_left_is_taken_and_its_mark_goes(tmp_
 
 
 @pytest.mark.fault("F1")
-def test_a_damaged_file_of_an_earlier_try_goes_when_another_succeeds(tmp_path: Path) -> None:
+def test_a_damaged_file_of_an_earlier_try_goes_when_another_succeeds(tmp_path):
     with Hub(CONTENT, Fault("corrupt", at=2_000_000)) as hub:
         assert refused(command(hub, tmp_path)).code == "download_damaged"
         hub.change(kind="ok")
@@ -228,7 +228,7 @@ def test_a_damaged_file_of_an_earlier_try_goes_when_another_succeeds(tmp_path: P
 
 
 @pytest.mark.fault("F1")
-def test_a_mark_with_a_wrong_type_or_nested_too_deeply_counts_as_none(tmp_path: Path) -> None:
+def test_a_mark_with_a_wrong_type_or_nested_too_deeply_counts_as_none(tmp_path):
     mark = {"version": 1, "origin": {"place": "x"}, "card_id": "c", "size_bytes": 10, "etag": "", "sha256": ""}
     path = tmp_path / "x.part.json"
     path.write_text(json.dumps(mark))
@@ -240,7 +240,7 @@ def test_a_mark_with_a_wrong_type_or_nested_too_deeply_counts_as_none(tmp_path: 
 
 
 @pytest.mark.fault("F1")
-def test_a_file_that_gets_shorter_while_it_is_hashed_is_another_one(tmp_path: Path) -> None:
+def test_a_file_that_gets_shorter_while_it_is_hashed_is_another_one(tmp_path):
     (tmp_path / "x").write_bytes(b"12345")
     digest = RunningHash(tmp_path / "x")
     with contextlib.closing(digest), pytest.raises(ChangedError):
@@ -248,7 +248,7 @@ def test_a_file_that_gets_shorter_while_it_is_hashed_is_another_one(tmp_path: Pa
 
 
 @pytest.mark.parametrize("how", ["set free", "stopped"])
-def test_who_waits_for_the_limit_hears_that_it_has_changed(how: str) -> None:
+def test_who_waits_for_the_limit_hears_that_it_has_changed(how):
     control = TransferControl(1)
     waiting = threading.Thread(target=control.wait_for_allowance, args=(1_000_000,), daemon=True)  # for 11 days
     waiting.start()
@@ -292,7 +292,7 @@ class _Dated(http.server.BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("dates", [("Mon, 01 Jan 2024 00:00:00 GMT", "Tue, 02 Jan 2024 00:00:00 GMT"), ("", "")])
 @pytest.mark.fault("F1")
-def test_two_versions_without_an_etag_are_never_mixed(dates: tuple[str, str], tmp_path: Path) -> None:
+def test_two_versions_without_an_etag_are_never_mixed(dates, tmp_path):
     handler = type("Handler", (_Dated,), {"content": b"A" * 4_000_000, "date": dates[0]})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

@@ -85,7 +85,7 @@ def fetched(folder: Path, indexes: PackageIndexes) -> Heard:
     return heard
 
 
-def test_a_page_of_html_with_links_from_its_own_place(tmp_path: Path) -> None:
+def test_a_page_of_html_with_links_from_its_own_place(tmp_path):
     pages = {
         "/simple/torch/": page("../../files/other.whl", f"../../files/{QUOTED}#sha256=0"),
         f"/files/{QUOTED}": WHEEL,
@@ -98,7 +98,7 @@ def test_a_page_of_html_with_links_from_its_own_place(tmp_path: Path) -> None:
         assert len(asked) == count  # it is there and right
 
 
-def test_links_that_lead_nowhere_and_into_this_machine_are_passed_over(tmp_path: Path) -> None:
+def test_links_that_lead_nowhere_and_into_this_machine_are_passed_over(tmp_path):
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / NAME).write_bytes(CONTENT)
     (tmp_path / "new").mkdir()
@@ -108,7 +108,7 @@ def test_links_that_lead_nowhere_and_into_this_machine_are_passed_over(tmp_path:
         assert {path for path, _ in asked} == {"/simple/torch/", f"/{QUOTED}"}
 
 
-def test_a_page_of_json_and_a_user_in_the_address(tmp_path: Path) -> None:
+def test_a_page_of_json_and_a_user_in_the_address(tmp_path):
     listed = json.dumps({"files": [{"filename": NAME, "url": f"/files/{QUOTED}"}]}).encode()
     pages = {"/simple/torch/": (200, "application/vnd.pypi.simple.v1+json", listed), f"/files/{QUOTED}": WHEEL}
     with server(pages) as (address, asked):
@@ -116,7 +116,7 @@ def test_a_page_of_json_and_a_user_in_the_address(tmp_path: Path) -> None:
         assert {who for _, who in asked} == {"Basic bWU6c2VjcmV0"}
 
 
-def test_a_folder_and_a_page_with_links_go_before_the_indexes(tmp_path: Path) -> None:
+def test_a_folder_and_a_page_with_links_go_before_the_indexes(tmp_path):
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / NAME).write_bytes(CONTENT)
     (tmp_path / "one").mkdir()
@@ -127,7 +127,7 @@ def test_a_folder_and_a_page_with_links_go_before_the_indexes(tmp_path: Path) ->
         fetched(tmp_path / "two", PackageIndexes((), (f"{address}/links.html",)))
 
 
-def test_torch_for_processors_is_looked_for_at_its_makers_when_pypi_is_the_index(tmp_path: Path) -> None:
+def test_torch_for_processors_is_looked_for_at_its_makers_when_pypi_is_the_index(tmp_path):
     with server({"/whl/cpu/torch/": page(f"/{QUOTED}"), f"/{QUOTED}": WHEEL}) as (address, _):
         fetched(tmp_path, PackageIndexes((f"{address}/simple",), torch=f"{address}/whl"))
         (tmp_path / NAME).unlink()
@@ -136,7 +136,7 @@ def test_torch_for_processors_is_looked_for_at_its_makers_when_pypi_is_the_index
         assert caught.value.facts == {"package": "torch==2.0+cpu", "host": "127.0.0.1"}
 
 
-def test_of_two_indexes_the_one_with_the_right_file_is_taken(tmp_path: Path) -> None:
+def test_of_two_indexes_the_one_with_the_right_file_is_taken(tmp_path):
     wrong = (200, "application/octet-stream", b"b" + CONTENT[1:])
     pages = {"/a/torch/": page(f"/a/{QUOTED}"), "/b/torch/": page(f"/b/{QUOTED}"), f"/a/{QUOTED}": wrong}
     with server(pages) as (address, _):
@@ -157,7 +157,7 @@ def test_a_server_that_is_busy_is_asked_again_and_then_named(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"files": 7}', '{"files": [{"name": 1}]}', "<a", "\x00"])
-def test_a_page_that_is_none_has_nothing(tmp_path: Path, text: str) -> None:
+def test_a_page_that_is_none_has_nothing(tmp_path, text):
     for kind in ("application/json", "text/html"):
         with (
             server({"/simple/torch/": (200, kind, text.encode())}) as (address, _),

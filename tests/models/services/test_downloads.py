@@ -28,7 +28,7 @@ from app.models.catalogue import ModelCard
 from app.models.services.downloads import Download, Downloads
 from app.models.services.hub_search import HubCredentials
 from app.models.services.model_library import ModelLibrary
-from tests.models.downloads.hub import FILE, Fault, Hub, Stored
+from tests.models.downloads.hub import FILE, Fault, Hub
 from tests.models.downloads.shelf import gguf, put_card, split_gguf
 
 ROOT = Path(__file__).parents[3]
@@ -36,7 +36,6 @@ LIMIT_MS = 60_000
 SLOW = Fault("slow", bytes_per_s=12 << 20)
 TOKEN = "hf_geheimgeheimgeheim"
 MIB = 1 << 20
-SmallDisk = Callable[[int], Path]
 
 
 class Desk:
@@ -134,7 +133,7 @@ def authorizations(hub: Hub) -> set[str | None]:
 # ---------------------------------------------------------------------------------------------- one model
 
 
-def test_a_finished_model_is_in_the_library_with_its_card_and_checksum(desk: Desk, small: Stored) -> None:
+def test_a_finished_model_is_in_the_library_with_its_card_and_checksum(desk, small):
     with Hub(small) as hub:
         model = desk.fetch(desk.card(hub))
     assert (model.card_id, model.form_id, model.name) == ("tiny", "llama3", "小さなモデル F32")
@@ -145,13 +144,13 @@ def test_a_finished_model_is_in_the_library_with_its_card_and_checksum(desk: Des
     assert [path.name for path in desk.where.models.iterdir()] == [FILE]
 
 
-def test_what_nobody_has_pinned_is_asked_of_the_repository(desk: Desk, small: Stored) -> None:
+def test_what_nobody_has_pinned_is_asked_of_the_repository(desk, small):
     with Hub(small) as hub:
         assert desk.fetch(desk.card(hub, sha256="")).files[0].sha256 == hub.sha256
         assert hub.requests[0].path.startswith("/api/models/")
 
 
-def test_the_parts_of_a_split_model_are_one_download(desk: Desk, small: Stored, tmp_path: Path) -> None:
+def test_the_parts_of_a_split_model_are_one_download(desk, small, tmp_path):
     parts = split_gguf(tmp_path / "split")
     assert len(parts) > 2
     with Hub(small, others=parts) as hub:
@@ -159,7 +158,7 @@ def test_the_parts_of_a_split_model_are_one_download(desk: Desk, small: Stored, 
     assert [(mark.name, mark.sha256) for mark in model.files] == [(name, hub.hashes[name]) for name in parts]
 
 
-def test_it_is_told_how_far_it_is_how_fast_how_long_still_and_who_was_spoken_to(desk: Desk, large: Stored) -> None:
+def test_it_is_told_how_far_it_is_how_fast_how_long_still_and_who_was_spoken_to(desk, large):
     told: list[Download] = []
     desk.downloads.progressed.connect(told.append)
     assert (desk.downloads.network_task_count, desk.downloads.child_pid) == (0, 0)
@@ -180,7 +179,7 @@ def test_it_is_told_how_far_it_is_how_fast_how_long_still_and_who_was_spoken_to(
 
 
 @pytest.mark.fault("F1")
-def test_what_failed_without_network_goes_on_from_a_folder(desk: Desk, small: Stored, tmp_path: Path) -> None:
+def test_what_failed_without_network_goes_on_from_a_folder(desk, small, tmp_path):
     stick = gguf(tmp_path / "USB メモリ")
     card = put_card(desk.where.cards, small.size, sha256=small.sha256())
     desk.preferences.change(network_allowed=False)
@@ -192,14 +191,14 @@ def test_what_failed_without_network_goes_on_from_a_folder(desk: Desk, small: St
     assert desk.downloads.contacts() == []
 
 
-def test_a_file_has_an_address_of_its_own(desk: Desk, small: Stored) -> None:
+def test_a_file_has_an_address_of_its_own(desk, small):
     with Hub(small) as hub:
         card = desk.card(hub)
         desk.preferences.change(hub_endpoint="http://127.0.0.1:9")
         assert desk.fetch(card, f"{hub.storage}/blob/{FILE}").files[0].sha256 == hub.sha256
 
 
-def test_a_file_that_was_here_stays_when_the_download_is_cancelled(desk: Desk, small: Stored, tmp_path: Path) -> None:
+def test_a_file_that_was_here_stays_when_the_download_is_cancelled(desk, small, tmp_path):
     parts = split_gguf(tmp_path / "split")
     mine, fetched, missing = [desk.where.models / name for name in list(parts)[:3]]
     shutil.copy(tmp_path / "split" / mine.name, mine)
@@ -219,7 +218,7 @@ def test_a_file_that_was_here_stays_when_the_download_is_cancelled(desk: Desk, s
 # ---------------------------------------------------------------------------------------------- the queue
 
 
-def test_they_come_one_at_a_time_in_an_order_that_can_be_changed(desk: Desk, large: Stored, small: Stored) -> None:
+def test_they_come_one_at_a_time_in_an_order_that_can_be_changed(desk, large, small):
     others = {f"{name}.gguf": small for name in ("b", "c", "d")}
     order: list[str | None] = []
     desk.downloads.finished.connect(lambda model: order.append(model.card_id))
@@ -236,7 +235,7 @@ def test_they_come_one_at_a_time_in_an_order_that_can_be_changed(desk: Desk, lar
     assert order == ["tiny", "d", "b", "c"]
 
 
-def test_a_paused_download_lets_the_next_go_first(desk: Desk, large: Stored, small: Stored) -> None:
+def test_a_paused_download_lets_the_next_go_first(desk, large, small):
     with Hub(large, SLOW, {"b.gguf": small}) as hub:
         desk.receive(hub, 1)
         desk.begin(desk.card(hub, "b.gguf", card_id="b"))
@@ -247,7 +246,7 @@ def test_a_paused_download_lets_the_next_go_first(desk: Desk, large: Stored, sma
         assert hub.sent_bytes < large.size + small.size + 2 * MIB
 
 
-def test_paused_and_gone_on_at_once_is_not_begun_twice(desk: Desk, large: Stored) -> None:
+def test_paused_and_gone_on_at_once_is_not_begun_twice(desk, large):
     with Hub(large, SLOW) as hub:
         desk.receive(hub, 1)
         item = desk.only()
@@ -259,7 +258,7 @@ def test_paused_and_gone_on_at_once_is_not_begun_twice(desk: Desk, large: Stored
         assert hub.sent_bytes < large.size + 2 * MIB
 
 
-def test_a_listing_that_takes_long_is_paused_at_once(desk: Desk, small: Stored) -> None:
+def test_a_listing_that_takes_long_is_paused_at_once(desk, small):
     with Hub(small, Fault("status", status=500)) as hub:
         desk.begin(desk.card(hub, sha256=""))
         desk.downloads.pause(desk.only().id)
@@ -268,7 +267,7 @@ def test_a_listing_that_takes_long_is_paused_at_once(desk: Desk, small: Stored) 
         desk.resume(hub)
 
 
-def test_a_cancelled_download_can_be_had_back_until_it_is_discarded(desk: Desk, large: Stored) -> None:
+def test_a_cancelled_download_can_be_had_back_until_it_is_discarded(desk, large):
     with Hub(large, SLOW) as hub:
         desk.receive(hub, 2)
         item = desk.only()
@@ -285,7 +284,7 @@ def test_a_cancelled_download_can_be_had_back_until_it_is_discarded(desk: Desk, 
         assert desk.downloads.items() == []
 
 
-def test_the_limit_can_be_changed_while_it_runs(desk: Desk, large: Stored) -> None:
+def test_the_limit_can_be_changed_while_it_runs(desk, large):
     desk.preferences.change(download_limit_bytes_per_s=MIB)
     with Hub(large) as hub:
         desk.begin(desk.card(hub))
@@ -316,7 +315,7 @@ def test_closed_and_opened_again_it_waits_and_goes_on_where_it_was(desk, large, 
 
 
 @pytest.mark.fault("F1")
-def test_a_killed_child_comes_back_once_and_then_says_why_it_stopped(desk: Desk, large: Stored) -> None:
+def test_a_killed_child_comes_back_once_and_then_says_why_it_stopped(desk, large):
     with Hub(large, SLOW) as hub:
         desk.receive(hub, 4)
         first = desk.downloads.child_pid
@@ -358,7 +357,7 @@ app.exec()
 
 
 @pytest.mark.fault("F1")
-def test_a_killed_window_leaves_no_child_and_its_download_is_found_again(desk: Desk, large: Stored) -> None:
+def test_a_killed_window_leaves_no_child_and_its_download_is_found_again(desk, large):
     with Hub(large, SLOW) as hub:
         desk.card(hub)
         desk.downloads.close()
@@ -385,7 +384,7 @@ def test_a_killed_window_leaves_no_child_and_its_download_is_found_again(desk: D
 # ---------------------------------------------------------------------------------------------- what gets in the way
 
 
-def test_without_permission_no_process_is_started_and_taken_back_it_ends_what_runs(desk: Desk, large: Stored) -> None:
+def test_without_permission_no_process_is_started_and_taken_back_it_ends_what_runs(desk, large):
     with Hub(large, SLOW) as hub:
         card = desk.card(hub)
         desk.preferences.change(network_allowed=False)
@@ -416,7 +415,7 @@ def test_a_disk_without_room_is_said_before_anybody_is_asked_and_it_goes_on_wher
         assert Path(desk.resume(hub).path).parent == before
 
 
-def test_parts_stay_where_they_are_when_models_go_elsewhere(desk: Desk, large: Stored, tmp_path: Path) -> None:
+def test_parts_stay_where_they_are_when_models_go_elsewhere(desk, large, tmp_path):
     before = desk.library.folder
     with Hub(large, SLOW) as hub:
         desk.receive(hub, 4)
@@ -445,7 +444,7 @@ def test_parts_on_a_disk_that_others_fill_are_given_up_for_another(desk, large, 
     "content", [b"<!DOCTYPE html><html><body>Sign in</body></html>", b"GGUF\x03\0\0\0" + bytes(40), b""]
 )
 @pytest.mark.fault("F1")
-def test_what_is_no_model_is_not_added_and_does_not_stay(desk: Desk, tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_model_is_not_added_and_does_not_stay(desk, tmp_path, content):
     stick = tmp_path / "stick"
     stick.mkdir()
     (stick / FILE).write_bytes(content)
@@ -487,7 +486,7 @@ def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
 
 
 @pytest.mark.fault("F1")
-def test_a_cut_is_told_while_it_is_tried_again(desk: Desk, large: Stored) -> None:
+def test_a_cut_is_told_while_it_is_tried_again(desk, large):
     troubles: list[str] = []
     desk.downloads.progressed.connect(lambda item: troubles.append(item.problem.code if item.problem else ""))
     with Hub(large, dataclasses.replace(SLOW, kind="cut", times=1, at=100_000)) as hub:
@@ -502,7 +501,7 @@ def test_a_cut_is_told_while_it_is_tried_again(desk: Desk, large: Stored) -> Non
 
 
 @pytest.mark.fault("S13")
-def test_a_gated_model_is_explained_and_had_with_a_token_that_is_written_nowhere(desk: Desk, small: Stored) -> None:
+def test_a_gated_model_is_explained_and_had_with_a_token_that_is_written_nowhere(desk, small):
     with Hub(small, Fault("redirect", token=TOKEN)) as hub:
         assert desk.failure(lambda: desk.begin(desk.card(hub, sha256="")))[0] == "download_gated"
         desk.downloads.set_token(TOKEN)
@@ -515,7 +514,7 @@ def test_a_gated_model_is_explained_and_had_with_a_token_that_is_written_nowhere
 
 
 @pytest.mark.fault("S13")
-def test_a_token_goes_to_the_place_for_which_it_was_given_and_to_no_other(desk: Desk, small: Stored) -> None:
+def test_a_token_goes_to_the_place_for_which_it_was_given_and_to_no_other(desk, small):
     with Hub(small) as hub:
         desk.downloads.set_token(TOKEN)  # for the hub itself
         desk.fetch(desk.card(hub))  # the settings name a mirror from now on
@@ -528,7 +527,7 @@ def test_a_token_goes_to_the_place_for_which_it_was_given_and_to_no_other(desk: 
 
 
 @pytest.mark.fault("S13")
-def test_a_download_from_a_mirror_gets_the_token_for_that_mirror(desk: Desk, small: Stored) -> None:
+def test_a_download_from_a_mirror_gets_the_token_for_that_mirror(desk, small):
     with Hub(small, Fault(token=TOKEN)) as hub:
         card = desk.card(hub)
         desk.preferences.change(hub_endpoint="http://127.0.0.1:9")
@@ -538,7 +537,7 @@ def test_a_download_from_a_mirror_gets_the_token_for_that_mirror(desk: Desk, sma
 
 
 @pytest.mark.fault("S13")
-def test_a_token_is_for_one_scheme_host_and_port() -> None:
+def test_a_token_is_for_one_scheme_host_and_port():
     secrets, none = HubCredentials(), Settings()
     secrets.set_token(TOKEN, "https://hub.example")
     assert secrets.access("https://me@hub.example:443/path", none).token == TOKEN
@@ -549,7 +548,7 @@ def test_a_token_is_for_one_scheme_host_and_port() -> None:
 
 
 @pytest.mark.fault("S13")
-def test_a_proxy_gets_its_password_and_no_file_does(desk: Desk, small: Stored) -> None:
+def test_a_proxy_gets_its_password_and_no_file_does(desk, small):
     with Hub(small, Fault(proxy_authorization="Basic dXNlcjpwYTpzcw==")) as hub:  # user:pa:ss
         card = desk.card(hub)
         desk.preferences.change(hub_endpoint="http://hub.invalid", proxy=hub.place)
@@ -560,7 +559,7 @@ def test_a_proxy_gets_its_password_and_no_file_does(desk: Desk, small: Stored) -
 
 
 @pytest.mark.fault("S13")
-def test_an_address_is_remembered_without_its_keys(desk: Desk, large: Stored) -> None:
+def test_an_address_is_remembered_without_its_keys(desk, large):
     with Hub(large, SLOW) as hub:
         address = f"{hub.storage}/blob/{FILE}?signature=geheim".replace("//", f"//me:{TOKEN}@")
         desk.begin(desk.card(hub), address)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pytestqt.qtbot import QtBot
 
 from app.base import programs
 from app.models.download_queue import QueuedDownload, QueuedFile
@@ -31,7 +30,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return tmp_path / "download.log"
 
 
-def test_a_child_that_falls_silent_is_replaced_once(qtbot: QtBot, log: Path, tmp_path: Path) -> None:
+def test_a_child_that_falls_silent_is_replaced_once(qtbot, log, tmp_path):
     fetcher = Fetcher(programs.downloader_command(), log, silence_limit_s=3)
     ends: list[FetchResult] = []
     fetcher.ended.connect(ends.append)

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from pytestqt.qtbot import QtBot
 
 from app.base.errors import AppError
 from app.base.files.input_file import sha256_of
@@ -44,7 +43,7 @@ def test_a_file_is_imported_where_it_is(library, where, store, qtbot, tmp_path):
     assert list(where.models.iterdir()) == []
 
 
-def test_two_files_of_one_name_get_two_ids(tmp_path: Path) -> None:
+def test_two_files_of_one_name_get_two_ids(tmp_path):
     first = models.tiny_llama(tmp_path / "m.gguf")
     (tmp_path / "b").mkdir()
     second = models.tiny_llama(tmp_path / "b" / "m.gguf")
@@ -53,7 +52,7 @@ def test_two_files_of_one_name_get_two_ids(tmp_path: Path) -> None:
     assert (one.id, two.id) == ("m", "m-2")
 
 
-def test_a_bad_file_fails_in_words_and_adds_nothing(library: ModelLibrary, qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_bad_file_fails_in_words_and_adds_nothing(library, qtbot, tmp_path):
     page = tmp_path / "model.gguf"
     page.write_text("<!DOCTYPE html><html><body>404</body></html>", "utf-8")
     with qtbot.waitSignal(library.failed) as signal:
@@ -82,7 +81,7 @@ def test_the_trial_model_is_put_together_once_with_progress(starter_library, whe
     assert library.answering() == [model]
 
 
-def test_one_of_them_can_be_added_alone(library: ModelLibrary, search_model: Path, qtbot: QtBot) -> None:
+def test_one_of_them_can_be_added_alone(library, search_model, qtbot):
     (card,) = (card for card in starter.cards() if not card.is_trial)
     with qtbot.waitSignal(library.imported, timeout=60_000) as signal:
         library.add_starter((card,))
@@ -119,7 +118,7 @@ def test_closing_while_the_trial_model_is_put_together_leaves_no_half_file(start
     qtbot.waitUntil(lambda: not library.is_working)
 
 
-def test_a_model_is_found_by_id_or_by_a_part_of_its_name_that_only_it_has(tiny_model: Path) -> None:
+def test_a_model_is_found_by_id_or_by_a_part_of_its_name_that_only_it_has(tiny_model):
     one = local_models.describe(tiny_model)
     assert local_models.find([one], one.id) == one
     assert local_models.find([one], "TINY") == one
@@ -127,7 +126,7 @@ def test_a_model_is_found_by_id_or_by_a_part_of_its_name_that_only_it_has(tiny_m
     assert local_models.find([], "x") is None
 
 
-def test_a_missing_starter_package_is_an_expected_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_starter_package_is_an_expected_error(tmp_path, monkeypatch):
     monkeypatch.setattr(starter, "cards", list)
     with pytest.raises(AppError, match="starter_missing"):
         starter.assemble_all(tmp_path)
@@ -152,7 +151,7 @@ def test_a_damaged_package_is_named_and_leaves_nothing(tmp_path, monkeypatch, co
     assert list(target.iterdir()) == []
 
 
-def test_the_search_model_is_converted_into_the_very_file_of_the_catalogue(search_model: Path) -> None:
+def test_the_search_model_is_converted_into_the_very_file_of_the_catalogue(search_model):
     model = local_models.describe(search_model)
     (file,) = next(card for card in starter.cards() if card.id == model.card_id).files
     assert (search_model.stat().st_size, sha256_of(search_model)) == (file.size_bytes, file.sha256)

@@ -1,9 +1,6 @@
 """The care of the models as the window asks for it: off its thread, with progress, and one thing at a time."""
 
-from pathlib import Path
-
 import pytest
-from pytestqt.qtbot import QtBot
 
 from app.base.paths import Paths
 from app.base.services.preferences import Preferences
@@ -53,7 +50,7 @@ def test_how_a_verification_ended_is_remembered_also_after_a_restart(care, qtbot
     assert (last.state, last.problem.code, last.problem.facts["path"]) == ("damaged", "model_file_damaged", model.path)
 
 
-def test_a_moved_folder_is_used_from_then_on(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
+def test_a_moved_folder_is_used_from_then_on(care, qtbot, tmp_path, where):
     with qtbot.waitSignal(care.maintenance.folder_moved) as signal:
         care.maintenance.move_folder(tmp_path / "new")
     assert signal.args[0].folder == tmp_path / "new"
@@ -75,7 +72,7 @@ def test_a_move_that_cannot_be_done_or_was_cancelled_is_said(care, qtbot, tmp_pa
     assert not (tmp_path / "new" / "m.gguf").exists()
 
 
-def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_kit_brings_models_and_presets_to_another_machine(care, qtbot, tmp_path):
     from app.base import paths
 
     care.presets.add("chat", "橋の点検", Choices(temperature=0.2))
@@ -93,7 +90,7 @@ def test_a_kit_brings_models_and_presets_to_another_machine(care: Care, qtbot: Q
     store.close()
 
 
-def test_what_was_verified_before_a_cancellation_counts(care: Care, qtbot: QtBot, where: Paths, store: Store) -> None:
+def test_what_was_verified_before_a_cancellation_counts(care, qtbot, where, store):
     second = local_models.add(store, local_models.describe(models.tiny_llama(where.models / "n.gguf")))
     care.library.refresh()
     first = care.library.models()[0]
@@ -109,7 +106,7 @@ def test_what_was_verified_before_a_cancellation_counts(care: Care, qtbot: QtBot
     assert second.id in {model.id for model in care.library.models()}
 
 
-def test_an_interrupted_move_is_seen_and_can_be_undone(care: Care, qtbot: QtBot, tmp_path: Path, where: Paths) -> None:
+def test_an_interrupted_move_is_seen_and_can_be_undone(care, qtbot, tmp_path, where):
     target = tmp_path / "new"
     target.mkdir()
     (target / "m.gguf.kotae-moving").write_bytes(b"half")

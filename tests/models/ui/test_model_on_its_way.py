@@ -77,7 +77,7 @@ def test_the_import_of_a_kit_is_said_until_it_ends(open_window, tmp_path, qtbot,
     assert len(offered(empty)) == 2
 
 
-def test_a_model_that_is_added_otherwise_is_said_too(empty: EmptyView) -> None:
+def test_a_model_that_is_added_otherwise_is_said_too(empty):
     library, upkeep, downloads = Work(), Work(), Work()
     ModelAvailability(empty, library, upkeep, downloads, empty)
     library.is_working = True
@@ -88,7 +88,7 @@ def test_a_model_that_is_added_otherwise_is_said_too(empty: EmptyView) -> None:
     assert empty.lacking.text() == "モデルがまだありません。"
 
 
-def test_beside_a_download_the_trial_model_can_still_be_added(empty: EmptyView) -> None:
+def test_beside_a_download_the_trial_model_can_still_be_added(empty):
     downloads = Work()
     ModelAvailability(empty, Work(), Work(), downloads, empty)
     downloads.states = ["paused", "running"]

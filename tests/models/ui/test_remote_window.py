@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import openpyxl
 import pytest
@@ -93,7 +92,7 @@ def desk(open_window: Open, store: Store, model: LocalModel, qtbot: QtBot) -> De
 # ------------------------------------------------------------------ the page モデル
 
 
-def test_a_server_is_checked_and_one_of_its_models_added(desk: Desk, script: Script) -> None:
+def test_a_server_is_checked_and_one_of_its_models_added(desk, script):
     script.says("GET /v1/models", whole({"data": [{"id": "a/first"}, {"id": "b/second", "max_model_len": 8192}]}))
     dialog = desk.server_dialog()
     assert not dialog.buttons["use"].isEnabled()
@@ -146,7 +145,7 @@ def test_a_server_that_is_missing_or_cannot_be_used_is_said_and_another_can_be_t
     assert desk.elsewhere()
 
 
-def test_the_models_that_were_found_are_in_sight_in_a_low_window(desk: Desk, script: Script) -> None:
+def test_the_models_that_were_found_are_in_sight_in_a_low_window(desk, script):
     desk.preferences.change(text_scale_percent=200)
     desk.window.resize(800, 600)
     dialog = desk.server_dialog()
@@ -156,7 +155,7 @@ def test_the_models_that_were_found_are_in_sight_in_a_low_window(desk: Desk, scr
     assert model.hasFocus()
 
 
-def test_the_key_goes_along_and_is_in_no_file_and_the_answer_says_where_it_was_made(desk: Desk, script: Script) -> None:
+def test_the_key_goes_along_and_is_in_no_file_and_the_answer_says_where_it_was_made(desk, script):
     desk.add(script, key="sesame-opens")
     desk.ask_with_consent()
     assert {request.headers.get("authorization") for request in script.requests} == {"Bearer sesame-opens"}
@@ -198,7 +197,7 @@ def test_a_connection_is_changed_in_its_place_brought_back_and_not_used_without_
 # ------------------------------------------------------------------------ the mark
 
 
-def test_the_mark_stands_as_long_as_the_model_is_chosen(desk: Desk, script: Script) -> None:
+def test_the_mark_stands_as_long_as_the_model_is_chosen(desk, script):
     desk.window.show_questions()
     assert desk.mark() == ""
     model = desk.add(script)
@@ -221,7 +220,7 @@ def test_the_mark_stands_as_long_as_the_model_is_chosen(desk: Desk, script: Scri
     assert desk.chat.header.model_button.toolTip() == ""
 
 
-def test_a_long_address_takes_no_room_from_the_window_and_is_whole_in_its_tooltip(desk: Desk) -> None:
+def test_a_long_address_takes_no_room_from_the_window_and_is_whole_in_its_tooltip(desk):
     window, place = desk.window, f"gpu.{'department.' * 20}example:8000"
     window.show_questions()
     before = window.minimumSizeHint().width()
@@ -239,7 +238,7 @@ def test_a_long_address_takes_no_room_from_the_window_and_is_whole_in_its_toolti
 # --------------------------------------------------------------------- the consent
 
 
-def test_the_first_question_of_a_conversation_is_sent_only_after_a_yes(desk: Desk, script: Script) -> None:
+def test_the_first_question_of_a_conversation_is_sent_only_after_a_yes(desk, script):
     desk.add(script)
     before = len(script.requests)
     desk.ask("首都は？")
@@ -259,7 +258,7 @@ def test_the_first_question_of_a_conversation_is_sent_only_after_a_yes(desk: Des
     assert desk.chat.consent.dialog is again  # it was not asked a second time
 
 
-def test_a_repeated_answer_of_another_model_is_asked_about_too(desk: Desk, script: Script) -> None:
+def test_a_repeated_answer_of_another_model_is_asked_about_too(desk, script):
     answer_id = desk.answered(lambda: desk.ask("首都は？"))
     desk.add(script)
     desk.window.show_questions()
@@ -270,7 +269,7 @@ def test_a_repeated_answer_of_another_model_is_asked_about_too(desk: Desk, scrip
     assert len(script.questions) == 1
 
 
-def test_a_file_of_questions_is_sent_only_after_a_yes(desk: Desk, script: Script, tmp_path: Path) -> None:
+def test_a_file_of_questions_is_sent_only_after_a_yes(desk, script, tmp_path):
     desk.add(script)
     before = len(script.requests)
     file = tmp_path / "質問.jsonl"

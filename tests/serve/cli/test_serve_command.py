@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from app.base import settings
 from app.base.settings import Settings
 
 
-def test_where_the_network_is_switched_off_no_port_is_opened_either(kotae, tmp_path: Path) -> None:
+def test_where_the_network_is_switched_off_no_port_is_opened_either(kotae, tmp_path):
     data = tmp_path / "データ"
     data.mkdir()
     settings.save(data / "settings.json", dataclasses.replace(Settings(), network_allowed=False))
@@ -20,9 +19,7 @@ def test_where_the_network_is_switched_off_no_port_is_opened_either(kotae, tmp_p
 
 
 @pytest.mark.parametrize(("command", "package"), [("serve", "uvicorn"), ("mcp", "mcp")])
-def test_a_missing_package_is_named(
-    kotae, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, package: str
-) -> None:
+def test_a_missing_package_is_named(kotae, tmp_path, monkeypatch, command, package):
     (tmp_path / "データ").mkdir()
     for name in [one for one in sys.modules if one.startswith(("app.serve.", f"{package}."))]:
         monkeypatch.delitem(sys.modules, name)

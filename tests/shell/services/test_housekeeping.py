@@ -25,7 +25,7 @@ from tests.passed_days import pass_days
 DAY_S = 86_400
 
 
-def test_sets_and_studies_leave_the_bin_thirty_days_after_they_were_removed(where: Paths) -> None:
+def test_sets_and_studies_leave_the_bin_thirty_days_after_they_were_removed(where):
     """However old they were when they were removed."""
     studies.create(where.evaluations / "x", study(), QUESTIONS)
     question_sets.store(where.questions, "窓口", [Question("q1", "何時までですか。")])
@@ -44,9 +44,7 @@ def test_sets_and_studies_leave_the_bin_thirty_days_after_they_were_removed(wher
     assert not set_bin.exists()
 
 
-def test_what_an_earlier_version_has_put_into_the_bin_stays_thirty_days_from_when_it_is_first_seen(
-    where: Paths,
-) -> None:
+def test_what_an_earlier_version_has_put_into_the_bin_stays_thirty_days_from_when_it_is_first_seen(where):
     """That version said that it stays, and told nobody when."""
     studies.create(where.evaluations / ".bin/x", study(), QUESTIONS)
     question_sets.store(where.questions, "窓口", [Question("q1", "何時までですか。")])
@@ -92,9 +90,7 @@ def damage(path: Path, text: str) -> None:
 
 
 @pytest.mark.fault("F9")
-def test_damage_is_told_for_each_database_once_a_day_and_after_an_end_that_was_no_proper_one(
-    where: Paths, checked
-) -> None:
+def test_damage_is_told_for_each_database_once_a_day_and_after_an_end_that_was_no_proper_one(where, checked):
     assert checked() == []
     damage(where.database, "あ")
     damage(where.documents, "い")
@@ -105,7 +101,7 @@ def test_damage_is_told_for_each_database_once_a_day_and_after_an_end_that_was_n
     assert sorted(checked()) == ["conversations_damage_found", "documents_damage_found"]
 
 
-def test_what_was_restored_is_what_it_was(where: Paths) -> None:
+def test_what_was_restored_is_what_it_was(where):
     studies.create(where.evaluations / "x", study(), QUESTIONS)
     before = sorted(path.name for path in (where.evaluations / "x").iterdir())
     studies.remove(studies.find(where.evaluations, "x"))

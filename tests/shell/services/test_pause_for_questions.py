@@ -51,7 +51,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_trainer.use(monkeypatch, "slow")
 
 
-def test_a_training_is_saved_and_the_memory_is_free_until_the_user_goes_on(slow: None, scene: Scene) -> None:
+def test_a_training_is_saved_and_the_memory_is_free_until_the_user_goes_on(slow, scene):
     machine = Machine(scene, 600_000)
     assert machine.pause.can_pause
     machine.make_way()
@@ -65,7 +65,7 @@ def test_a_training_is_saved_and_the_memory_is_free_until_the_user_goes_on(slow:
     assert run_folders.read(machine.run).state == "finished"
 
 
-def test_it_goes_on_by_itself_when_nobody_asks_any_more(slow: None, scene: Scene) -> None:
+def test_it_goes_on_by_itself_when_nobody_asks_any_more(slow, scene):
     machine = Machine(scene, SOON_MS)
     machine.make_way()
     scene.until(machine.is_training_on)
@@ -73,7 +73,7 @@ def test_it_goes_on_by_itself_when_nobody_asks_any_more(slow: None, scene: Scene
     scene.until(lambda: not machine.trainings.is_training)
 
 
-def test_it_goes_on_after_other_work_that_has_taken_the_machine_meanwhile(slow: None, scene: Scene, qtbot) -> None:
+def test_it_goes_on_after_other_work_that_has_taken_the_machine_meanwhile(slow, scene, qtbot):
     machine, told = Machine(scene, SOON_MS), []
     machine.pause.failed.connect(told.append)
     machine.make_way()
@@ -86,7 +86,7 @@ def test_it_goes_on_after_other_work_that_has_taken_the_machine_meanwhile(slow: 
     scene.until(lambda: not machine.trainings.is_training)
 
 
-def test_it_does_not_go_on_while_an_answer_is_being_written(slow: None, scene: Scene, qtbot) -> None:
+def test_it_does_not_go_on_while_an_answer_is_being_written(slow, scene, qtbot):
     machine = Machine(scene, SOON_MS)
     machine.session.is_busy = True
     machine.make_way()
@@ -99,7 +99,7 @@ def test_it_does_not_go_on_while_an_answer_is_being_written(slow: None, scene: S
     scene.until(lambda: not machine.trainings.is_training)
 
 
-def test_what_the_user_starts_instead_is_not_interrupted_by_the_paused_one(slow: None, scene: Scene, qtbot) -> None:
+def test_what_the_user_starts_instead_is_not_interrupted_by_the_paused_one(slow, scene, qtbot):
     machine = Machine(scene, SOON_MS)
     machine.make_way()
     machine.trainings.start(machine.run)
@@ -110,7 +110,7 @@ def test_what_the_user_starts_instead_is_not_interrupted_by_the_paused_one(slow:
     assert not machine.trainings.is_training
 
 
-def test_a_training_that_fails_while_it_is_paused_is_not_started_again(scene: Scene, monkeypatch, qtbot) -> None:
+def test_a_training_that_fails_while_it_is_paused_is_not_started_again(scene, monkeypatch, qtbot):
     fake_trainer.use(monkeypatch, "slow")
     machine = Machine(scene, SOON_MS)
     machine.pause._set_state("pausing")  # between the command and the trainer's end

@@ -51,7 +51,7 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def test_a_start_loads_nothing_large_that_only_some_starts_need() -> None:
+def test_a_start_loads_nothing_large_that_only_some_starts_need():
     """Each of them takes longer to load than the window to be built."""
     large = ["numpy", "llama_cpp", "transformers", "huggingface_hub", "docx", "openpyxl", "app.training.cli.train"]
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}

@@ -1,7 +1,5 @@
 """`kotae FILE.gguf`, as a file manager starts it: the window opens and adds the model."""
 
-from pathlib import Path
-
 import pytest
 
 from app import cli
@@ -9,9 +7,7 @@ from app.application import _add_model_file
 from tests import model_files as models
 
 
-def test_a_gguf_file_goes_to_the_window_and_anything_else_is_a_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_gguf_file_goes_to_the_window_and_anything_else_is_a_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "模型.GGUF").write_bytes(b"GGUF")
@@ -29,7 +25,7 @@ def test_a_gguf_file_goes_to_the_window_and_anything_else_is_a_command(
     assert "absent.gguf" in capsys.readouterr().err
 
 
-def test_the_window_adds_the_model_and_shows_it(open_window, tmp_path: Path, qtbot) -> None:
+def test_the_window_adds_the_model_and_shows_it(open_window, tmp_path, qtbot):
     context = open_window()
     path = models.tiny_llama(tmp_path / "tiny.gguf")
     with qtbot.waitSignal(context.library.imported, timeout=60_000) as told:

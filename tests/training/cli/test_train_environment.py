@@ -18,7 +18,6 @@ from tests.training.driver import processes_below
 from tests.waiting import wait_until
 from tests.wheelhouse import Index
 
-ROOT = Path(__file__).parents[3]
 LIMIT_S = 120
 
 

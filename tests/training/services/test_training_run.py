@@ -97,7 +97,8 @@ def test_a_run_tells_everything_finishes_and_is_not_trained_again(start: Start, 
 
 
 def test_a_paused_run_goes_on_where_it_was(start: Start) -> None:
-    heard = start("slow", max_steps=20)
+    heard = start("slow", max_steps=20, converter="/earlier")
+    assert run_folders.read(heard.folder).spec.converter == ""  # of the environment of now
     heard.until_step(2)
     heard.run.pause()
     end = heard.to_its_end()

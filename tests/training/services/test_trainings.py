@@ -127,10 +127,15 @@ def test_a_bug_while_a_run_is_taken_ends_it_too_and_everything_is_free_again(
     assert scene.ended() is None
 
 
-def test_an_answer_that_is_being_given_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_waited_for_unless_the_run_is_given_up(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_trainer.use(monkeypatch, "slow")
     scene.is_answering = True
-    scene.trainings.start(scene.run())
+    folder = scene.run()
+    scene.trainings.start(folder)
+    scene.trainings.pause()
+    assert scene.ended() is None
+    assert (run_folders.read(folder).state, scene.trainings.outcome) == ("waiting", "paused")
+    scene.trainings.start(folder)
     assert scene.trainings.is_waiting
     assert scene.trainings.run is None
     scene.is_answering = False

@@ -5,7 +5,6 @@ import functools
 import pytest
 import shiboken6
 from PySide6.QtWidgets import QWidget
-from pytestqt.qtbot import QtBot
 
 from app.base.services import background
 from app.models.ui.fit_views import MemoryBar
@@ -21,7 +20,7 @@ def token_view(theme: Theme) -> QWidget:
 
 
 @pytest.mark.parametrize("make", [token_view, MemoryBar])
-def test_a_theme_that_changes_after_a_widget_was_closed_disturbs_nobody(make, theme: Theme, qtbot: QtBot) -> None:
+def test_a_theme_that_changes_after_a_widget_was_closed_disturbs_nobody(make, theme, qtbot):
     view = make(theme)
     with qtbot.captureExceptions() as raised:
         theme.changed.emit()  # while it is there
@@ -30,7 +29,7 @@ def test_a_theme_that_changes_after_a_widget_was_closed_disturbs_nobody(make, th
     assert raised == []
 
 
-def test_work_that_ends_after_its_widget_was_closed_calls_no_partial_of_it(theme: Theme, qtbot: QtBot) -> None:
+def test_work_that_ends_after_its_widget_was_closed_calls_no_partial_of_it(theme, qtbot):
     heard: list[str] = []
 
     class Panel(QWidget):

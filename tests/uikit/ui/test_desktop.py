@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit, QVBoxLayou
 from app.uikit import desktop
 
 
-def test_the_folders_that_a_file_dialog_was_in_are_kept_beside_the_data(qtbot, tmp_path: Path) -> None:
+def test_the_folders_that_a_file_dialog_was_in_are_kept_beside_the_data(qtbot, tmp_path):
     before = Path(QSettings(QSettings.Scope.UserScope, "QtProject").fileName()).parent
     visited = tmp_path / "橋梁"
     visited.mkdir()
@@ -27,7 +27,7 @@ def test_the_folders_that_a_file_dialog_was_in_are_kept_beside_the_data(qtbot, t
         desktop.keep_visited_folders(before)
 
 
-def test_a_dialog_begins_in_the_home_folder_where_its_own_does_not_exist(qtbot, tmp_path: Path, monkeypatch) -> None:
+def test_a_dialog_begins_in_the_home_folder_where_its_own_does_not_exist(qtbot, tmp_path, monkeypatch):
     asked: list[str] = []
     for name, answer in (("getExistingDirectory", ""), ("getSaveFileName", ("", "")), ("getOpenFileName", ("", ""))):
         monkeypatch.setattr(
@@ -62,7 +62,7 @@ class Blinks(QObject):
 
 
 @pytest.mark.parametrize("kind", [QLineEdit, QPlainTextEdit])
-def test_the_caret_stands_still_until_somebody_types_again(qapp, qtbot, kind) -> None:
+def test_the_caret_stands_still_until_somebody_types_again(qapp, qtbot, kind):
     window = QWidget()
     qtbot.addWidget(window)
     field, other = kind(), QLineEdit()
@@ -91,7 +91,7 @@ def test_the_caret_stands_still_until_somebody_types_again(qapp, qtbot, kind) ->
         qapp.styleHints().setCursorFlashTime(flash_ms)
 
 
-def test_a_file_dialog_that_closes_leaves_nothing_to_disconnect(qapp, qtbot, tmp_path: Path) -> None:
+def test_a_file_dialog_that_closes_leaves_nothing_to_disconnect(qapp, qtbot, tmp_path):
     """Its fields are destroyed while they have the focus."""
     window = QWidget()
     qtbot.addWidget(window)

@@ -235,7 +235,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         yield Machine(tmp_path, stack)
 
 
-def test_a_conversion_ends_in_the_editor_and_the_next_return_sends(machine: Machine) -> None:
+def test_a_conversion_ends_in_the_editor_and_the_next_return_sends(machine):
     desk = machine.open_window()
     desk.wait_for(QUESTION, "")
     desk.switch_on()
@@ -252,7 +252,7 @@ def test_a_conversion_ends_in_the_editor_and_the_next_return_sends(machine: Mach
     assert desk.questions() == ["日本"]
 
 
-def test_a_click_takes_what_is_being_converted_as_it_is(machine: Machine) -> None:
+def test_a_click_takes_what_is_being_converted_as_it_is(machine):
     """Qt's plugin throws it away: half a sentence would be sent."""
     desk = machine.open_window()
     desk.switch_on()
@@ -267,7 +267,7 @@ def test_a_click_takes_what_is_being_converted_as_it_is(machine: Machine) -> Non
     assert len(desk.questions()[0]) == len("日本かな")
 
 
-def test_the_fields_and_the_list_of_the_sidebar_understand_japanese(machine: Machine) -> None:
+def test_the_fields_and_the_list_of_the_sidebar_understand_japanese(machine):
     desk = machine.open_window()
     desk.window.ask("図面の保管場所")
     desk.switch_on()
@@ -300,7 +300,7 @@ def test_the_fields_and_the_list_of_the_sidebar_understand_japanese(machine: Mac
     assert desk.questions() == ["図面の保管場所"]
 
 
-def test_a_restart_of_fcitx_in_the_middle_of_a_conversion_costs_no_letter(machine: Machine) -> None:
+def test_a_restart_of_fcitx_in_the_middle_of_a_conversion_costs_no_letter(machine):
     desk = machine.open_window()
     desk.switch_on()
     desk.type("nihon")

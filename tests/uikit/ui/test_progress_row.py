@@ -33,13 +33,13 @@ def go_on(left: TimeLeftText, clock: Clock, steps: list[tuple[float, float]]) ->
         left.note(fraction)
 
 
-def test_the_time_left_follows_from_the_rate(clock: Clock) -> None:
+def test_the_time_left_follows_from_the_rate(clock):
     left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.0), (1, 0.1), (1, 0.2), (1, 0.3)])
     assert left.seconds == 7
 
 
-def test_nothing_is_said_before_the_rate_is_stable(clock: Clock) -> None:
+def test_nothing_is_said_before_the_rate_is_stable(clock):
     left = TimeLeftText(clock)
     assert left.seconds is None
     go_on(left, clock, [(0, 0.0), (0.5, 0.3), (0.5, 0.4)])
@@ -47,7 +47,7 @@ def test_nothing_is_said_before_the_rate_is_stable(clock: Clock) -> None:
     assert left.words == ""
 
 
-def test_nothing_is_said_while_nothing_moves_nor_when_it_is_done(clock: Clock) -> None:
+def test_nothing_is_said_while_nothing_moves_nor_when_it_is_done(clock):
     left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.5), (5, 0.5)])
     assert left.seconds is None
@@ -55,7 +55,7 @@ def test_nothing_is_said_while_nothing_moves_nor_when_it_is_done(clock: Clock) -
     assert left.seconds is None
 
 
-def test_the_time_left_runs_down_between_two_steps_but_never_to_nothing(clock: Clock) -> None:
+def test_the_time_left_runs_down_between_two_steps_but_never_to_nothing(clock):
     left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.0), (5, 0.5)])
     assert left.seconds == 5
@@ -65,7 +65,7 @@ def test_the_time_left_runs_down_between_two_steps_but_never_to_nothing(clock: C
     assert left.seconds == 1
 
 
-def test_the_rate_is_that_of_the_recent_past(clock: Clock) -> None:
+def test_the_rate_is_that_of_the_recent_past(clock):
     left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.0), *[(1, 0.01 * n) for n in range(1, 21)]])
     assert left.seconds == 80
@@ -73,7 +73,7 @@ def test_the_rate_is_that_of_the_recent_past(clock: Clock) -> None:
     assert left.seconds == 4
 
 
-def test_work_that_begins_again_is_estimated_anew(clock: Clock) -> None:
+def test_work_that_begins_again_is_estimated_anew(clock):
     left = TimeLeftText(clock)
     go_on(left, clock, [(0, 0.0), (5, 0.9), (1, 0.0)])
     assert left.seconds is None
@@ -93,7 +93,7 @@ def test_work_that_begins_again_is_estimated_anew(clock: Clock) -> None:
         (7_900, "残り約 2 時間 12 分"),
     ],
 )
-def test_the_time_left_in_words(seconds: int, words: str) -> None:
+def test_the_time_left_in_words(seconds, words):
     assert progress_row.format_time_left(seconds) == words
 
 
@@ -104,7 +104,7 @@ def row(theme, qtbot):
     return row
 
 
-def test_a_row_is_seen_from_start_to_finish(row) -> None:
+def test_a_row_is_seen_from_start_to_finish(row):
     assert row.isHidden()
     row.start("書き出しています")
     assert not row.isHidden()
@@ -112,7 +112,7 @@ def test_a_row_is_seen_from_start_to_finish(row) -> None:
     assert row.isHidden()
 
 
-def test_seconds_are_counted_while_the_length_is_not_known(row, qtbot) -> None:
+def test_seconds_are_counted_while_the_length_is_not_known(row, qtbot):
     row.start("取り込んでいます")
     row.set_progress(3, 0)
     assert row.words == "0 秒"
@@ -120,7 +120,7 @@ def test_seconds_are_counted_while_the_length_is_not_known(row, qtbot) -> None:
     qtbot.waitUntil(lambda: row.words == "1 秒")
 
 
-def test_done_and_total_are_shown_as_numbers_and_as_a_bar(row) -> None:
+def test_done_and_total_are_shown_as_numbers_and_as_a_bar(row):
     row.start("書き出しています")
     row.set_progress(1_250, 5_000)
     bar = row.findChild(QProgressBar)
@@ -129,13 +129,13 @@ def test_done_and_total_are_shown_as_numbers_and_as_a_bar(row) -> None:
     assert bar.accessibleName() == "書き出しています"
 
 
-def test_bytes_are_shown_in_gigabytes_past_what_an_int_of_c_holds(row) -> None:
+def test_bytes_are_shown_in_gigabytes_past_what_an_int_of_c_holds(row):
     row.start("取り込んでいます")
     row.set_progress(5_000_000_000, 20_000_000_000, is_bytes=True)
     assert row.words == "5.00／20.00 GB（25 %）"
 
 
-def test_the_time_left_stands_after_the_amount(row, clock, monkeypatch) -> None:
+def test_the_time_left_stands_after_the_amount(row, clock, monkeypatch):
     monkeypatch.setattr(row, "_time_left", TimeLeftText(clock))
     row.start("書き出しています")
     row.set_progress(0, 100)
@@ -144,7 +144,7 @@ def test_the_time_left_stands_after_the_amount(row, clock, monkeypatch) -> None:
     assert row.words == "25／100（25 %）　残り 12 秒"
 
 
-def test_cancelling_is_said_once_and_shown_until_the_work_has_ended(row, qtbot) -> None:
+def test_cancelling_is_said_once_and_shown_until_the_work_has_ended(row, qtbot):
     row.start("書き出しています")
     with qtbot.waitSignal(row.cancelled):
         qtbot.mouseClick(row.cancel_button, Qt.MouseButton.LeftButton)
@@ -156,7 +156,7 @@ def test_cancelling_is_said_once_and_shown_until_the_work_has_ended(row, qtbot) 
     assert row.cancel_button.text() == "取り消す"
 
 
-def test_loading_a_model_tells_the_time_left_beside_the_question(theme, qtbot, clock, monkeypatch) -> None:
+def test_loading_a_model_tells_the_time_left_beside_the_question(theme, qtbot, clock, monkeypatch):
     line = StageLine(theme)
     qtbot.addWidget(line)
     monkeypatch.setattr(line, "_time_left", TimeLeftText(clock))
@@ -170,7 +170,7 @@ def test_loading_a_model_tells_the_time_left_beside_the_question(theme, qtbot, c
     assert line.text() == "質問を読んでいます 60 %"
 
 
-def test_loading_a_model_tells_the_time_left_at_the_foot_of_the_window(theme, qtbot, clock, monkeypatch) -> None:
+def test_loading_a_model_tells_the_time_left_at_the_foot_of_the_window(theme, qtbot, clock, monkeypatch):
     line = StatusLine(theme)
     qtbot.addWidget(line)
     monkeypatch.setattr(line, "_load_left", TimeLeftText(clock))

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QRadioButton, QStyle, QSt
 
 from app.base.paths import resources
 from app.base.settings import TEXT_SCALES, Settings
-from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Label
 
@@ -70,7 +69,7 @@ def test_every_palette_group_is_set(theme):
     assert disabled == theme.color("control")
 
 
-def test_a_change_of_theme_repaints_what_is_shown(qapp: QApplication, qtbot, theme: Theme):
+def test_a_change_of_theme_repaints_what_is_shown(qapp, qtbot, theme):
     label = Label("答え", "heading1")
     qtbot.addWidget(label)
     label.show()
