@@ -127,7 +127,7 @@ def test_models_are_listed_shown_judged_and_removed(kotae: Run) -> None:
     assert fit["verdict"] in ("comfortable", "tight", "insufficient")
     for model in listed:
         assert kotae("models", "remove", model["id"]).returncode == 0
-    assert _json(kotae("models", "list", "--json")) == {"models": []}
+    assert _json(kotae("models", "list", "--json")) == {"models": [], "bases": []}
 
 
 def test_an_import_stays_where_it_is_and_can_be_asked_by_path(kotae: Run, tiny_model: Path) -> None:
@@ -296,6 +296,16 @@ def test_an_empty_text_is_no_file_and_no_name(kotae: Run, arguments: tuple[str, 
     assert done.returncode == 2
     assert f"使い方が違います：{name} が空です。" in done.stderr
     assert kotae(*arguments, "--lang", "en").stderr.count(f"{name}: must not be empty") == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_data_folder_is_the_last_named_before_between_or_after_the_words_of_a_command(
+    kotae: Run, tmp_path: Path, place: int
+) -> None:
+    arguments = ["docs", "list"]
+    arguments[place:place] = ["--data-dir", str(tmp_path / "wanted")]
+    assert kotae("--data-dir", str(tmp_path / "other"), "--json", *arguments).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["wanted"]
 
 
 def test_an_empty_system_prompt_may_be_meant(kotae: Run) -> None:
