@@ -20,7 +20,6 @@ from app import __version__
 from app.base import paths, wording
 from app.base.cli.commands import MISSING, Command, Output
 from app.base.errors import AppError
-from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.wording import help_text
 from app.inference import crashes, engine_packs
@@ -127,6 +126,7 @@ HANDED_IN: dict[str, dict[str, Any]] = {
     },
     "report": {"shown_presets": _shown_presets},
 }
+SHARED = ("--data-dir", "--lang", "--json")
 SAFE_MODE = "--safe-mode"  # an option of the window only
 
 
@@ -136,11 +136,11 @@ def main(arguments: Sequence[str], open_window: OpenWindow) -> int:
     wording.use_language(language or "ja", is_command=True)
     output = Output("--json" in arguments)
     try:
-        first = network_guard.find_command(arguments)
-        file = _model_file(first)
-        arguments = [one for one in arguments if file is None or one != first]
-        parser = _parser(output, _commands_to_know("" if file else first, arguments))
-        options = parser.parse_args(arguments, argparse.Namespace(data_dir=None, json=False))
+        arguments = _options_last(arguments)
+        file = _model_file(arguments)
+        arguments = arguments if file is None else arguments[1:]
+        parser = _parser(output, arguments)
+        options = parser.parse_args(arguments, argparse.Namespace(data_dir=None, lang="ja", json=False))
         if options.command is None:
             return _open_window(options, language, output, open_window, file)
         if options.safe_mode:
@@ -183,15 +183,16 @@ def _open_window(
     return open_window(options.data_dir, language, options.safe_mode, file)
 
 
-def _model_file(first: str) -> str | None:
+def _model_file(arguments: Sequence[str]) -> str | None:
     """Return the GGUF file that the window shall add, as when a file manager opens one; None if there is none."""
+    first = arguments[0] if arguments else ""
     is_file = first.casefold().endswith(".gguf") and Path(first).is_file()
     return str(Path(first).absolute()) if is_file else None
 
 
 def command_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands with their options, for the completion of shells."""
-    parser = _parser(Output(False), tuple(COMMANDS))
+    parser = _parser(Output(False), ("--help",))
     _fill(parser)
     return parser
 
@@ -269,8 +270,11 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def _parser(output: Output, known: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser with the given commands."""
+def _parser(output: Output, arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser with the given command only, or with all commands for the help and for unknown commands.
+
+    Loading all commands takes a second.
+    """
 
     class Parser(_Parser):
         pass
@@ -282,7 +286,7 @@ def _parser(output: Output, known: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument(SAFE_MODE, action="store_true", help=help_text(SAFE_MODE))
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title=help_text("commands"))
     gc.disable()  # an import makes no garbage, and looking through it takes a tenth of a command's time
-    for name in known:
+    for name in _commands_to_know(arguments):
         module, _, function = COMMANDS[name].partition(":")
         add = getattr(importlib.import_module(module), function or "add_parser")
         add(commands, shared, **HANDED_IN.get(name, {}))
@@ -291,22 +295,37 @@ def _parser(output: Output, known: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _commands_to_know(command: str, arguments: Sequence[str]) -> Sequence[str]:
-    """Return the given command only, or all for the help and for unknown commands: loading them takes a second."""
-    is_help = not command and ("-h" in arguments or "--help" in arguments)
-    return (command,) if command in COMMANDS else tuple(COMMANDS) if command or is_help else ()
+def _commands_to_know(arguments: Sequence[str]) -> Sequence[str]:
+    first = arguments[0].partition("=")[0] if arguments else SHARED[0]
+    if first in (*SHARED, SAFE_MODE, "--version"):
+        return ()  # without a command the window opens
+    return (first,) if first in COMMANDS else tuple(COMMANDS)
 
 
 def _shared_options() -> argparse.ArgumentParser:
-    """Return the options that every command takes, before, after and between its names.
+    """Return the options that every command takes, before or after its name or its action's.
 
-    They have no default, as that of an inner parser would replace what an outer one has read.
+    They have no defaults, with which the parser of an action would overwrite what stands before its name.
     """
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--data-dir", metavar="DIR", help=help_text("--data-dir"))
     shared.add_argument("--lang", choices=wording.LANGUAGES, help=help_text("--lang"))
     shared.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=help_text("--json"))
     return shared
+
+
+def _options_last(arguments: Sequence[str]) -> list[str]:
+    """Move the shared options after the command, so that this comes first."""
+    rest, shared = list(arguments), []
+    while rest and rest[0].startswith("-"):
+        option = rest[0].partition("=")[0]
+        if option == "--json" or (option in SHARED and "=" in rest[0]):
+            shared += [rest.pop(0)]
+        elif option in SHARED and len(rest) > 1:
+            shared += [rest.pop(0), rest.pop(0)]
+        else:
+            break
+    return [*rest, *shared]
 
 
 UNKNOWN = "unrecognized arguments: {}"

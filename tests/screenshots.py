@@ -50,6 +50,7 @@ from app.models.kits.transfer_kit import Kit, KitFile, KitModel, KitPart
 from app.models.models_folder import FolderMove
 from app.models.services.downloads import Download
 from app.models.training_environment import EnvironmentProbe, TrainingDevice
+from app.models.ui import model_actions
 from app.models.verification import VerifyResult
 from app.shell.ui.first_run_dialog import FirstRunDialog
 from app.shell.ui.settings.training import TrainingPanel
@@ -745,7 +746,8 @@ def consent(parts: AppContext) -> None:
 
 def removal(parts: AppContext) -> None:
     models(parts)
-    parts.window.page("models").removal_dialog(parts.library.models()[0]).open()
+    page = parts.window.page("models")
+    model_actions.removal_dialog(parts.theme, parts.library.models()[0], page).open()
 
 
 def first(parts: AppContext) -> None:

@@ -605,3 +605,14 @@ def test_items_that_answer_for_different_cases_are_quoted_together_and_one_that_
         "**余裕高：流量が50m3/s未満の場合：0.3m／流量が50m3/s以上の場合：0.6m[1]**"
     )
     assert best_of("流量が50m3/s未満の場合の余裕高は何mですか", passage).text == "流量が50m3/s未満の場合：0.3m"
+
+
+def test_meaning_decides_only_where_the_words_of_no_sentence_do():
+    passage = make_passage("池の柵を点検する。池の魚は人が触れない。池に囲いを作り直す。", "4 池")
+    assert excerpts.sentences_to_compare("池の柵を点検する", [passage]) == []
+    question = "池のフェンスがこわれたので新しくしたい"
+    texts = excerpts.sentences_to_compare(question, [passage])
+    assert sorted(texts) == ["池に囲いを作り直す。", "池の柵を点検する。", "池の魚は人が触れない。"]
+    near = {one: 0.05 if "囲い" in one else 0.0 for one in texts}
+    picked = excerpts.pick_excerpts(question, [passage], near=near)
+    assert (picked[0].text, best_of(question, passage).text) == ("池に囲いを作り直す。", "池の柵を点検する。")

@@ -107,11 +107,11 @@ def install_socket_filter_for(arguments: Sequence[str]) -> None:
             install_socket_filter()
         else:
             _protect_other_processes()
-    elif find_command(arguments) == "mcp":  # it speaks over its standard streams, whatever the settings are
+    elif _command(arguments) == "mcp":  # it speaks over its standard streams, whatever the settings are
         install_socket_filter()
-    elif find_command(arguments) != "serve" and settings.is_network_off(settings.data_folder_of_arguments(arguments)):
+    elif _command(arguments) != "serve" and settings.is_network_off(settings.data_folder_of_arguments(arguments)):
         # `kotae serve` always installs the filter itself, as soon as its one socket listens.
-        if find_command(arguments) == "" and is_display_remote():
+        if _command(arguments) == "" and is_display_remote():
             _state = "display"
         else:
             install_socket_filter()
@@ -184,7 +184,7 @@ def can_create_socket(family: int) -> bool:
     return number >= 0
 
 
-def find_command(arguments: Sequence[str]) -> str:
+def _command(arguments: Sequence[str]) -> str:
     """Return the subcommand: the first argument that is neither a common option (`app.cli`) nor its value; else ""."""
     rest = iter(arguments)
     for one in rest:

@@ -5,7 +5,7 @@ The file is over 450 lines because the stages of an answer share its state.
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,9 @@ from app.chat.services.retrieval_augmentation import (
     RetrievedPassages,
 )
 from app.documents import collection_lookup
+from app.documents.grounding import source_citations
 from app.documents.grounding.grounding_record import Grounding
+from app.documents.records import with_heading
 from app.documents.retrieval import retrieved_passages
 from app.documents.services.embedding import Embedding
 from app.documents.services.reranking import Reranking
@@ -211,39 +213,60 @@ class AnswerRun(QObject):
         if self._is_over or wanted is None:
             return
 
-        def judge_again(nearness: float | None) -> None:
-            if nearness is None:
+        def judge_again(nearness: Sequence[float] | None) -> None:
+            if not nearness:
                 self._rerank(found)
             elif not self._is_over:
                 background.run(
-                    lambda: retrieval_augmentation.judge_again(wanted, found, nearness), self._rerank, self._fail
+                    lambda: retrieval_augmentation.judge_again(wanted, found, max(nearness)), self._rerank, self._fail
                 )
 
         if embedding is None or found.grounding.verdict == "answered" or not found.is_by_words:
             self._rerank(found)
         else:
-            embedding.compare(wanted.question, found.passages[: retrieved_passages.PASSAGES_JUDGED], judge_again)
+            parts = map(source_citations.found_part, found.passages[: retrieved_passages.PASSAGES_JUDGED])
+            embedding.compare(wanted.question, [with_heading(one.heading, one.text) for one in parts], judge_again)
 
     def _rerank(self, found: FoundPassages) -> None:
-        model, wanted, embedding = self.request.model, self.request.retrieval, self._embedding
+        wanted, embedding = self.request.retrieval, self._embedding
         if self._is_over or wanted is None:
             return
 
         def choose(order: Reranking) -> None:
             grounding = dataclasses.replace(found.grounding, reranked=order.state, rerank_s=order.seconds)
-            ordered = dataclasses.replace(found, passages=order.passages, grounding=grounding)
-            if not self._is_over:
-                background.run(
-                    lambda: _require_sendable(model, retrieval_augmentation.retrieve(wanted, model, ordered), wanted),
-                    self._on_retrieved,
-                    self._fail,
-                )
+            self._quote(dataclasses.replace(found, passages=order.passages, grounding=grounding))
 
         is_given = wanted.given_sources or found.pictures or found.grounding.unseen
         if embedding is None or is_given or not found.grounding.has_answer:
             choose(Reranking(found.passages))
         else:
             self._rerank_id = embedding.rerank(wanted.question, found.passages, choose)
+
+    def _quote(self, found: FoundPassages) -> None:
+        """Retrieve from the passages; where words do not decide what to quote, after comparing sentences in meaning."""
+        model, wanted, embedding = self.request.model, self.request.retrieval, self._embedding
+        if self._is_over or wanted is None:
+            return
+
+        def retrieve(near: Mapping[str, float]) -> None:
+            if not self._is_over:
+                background.run(
+                    lambda: _require_sendable(
+                        model, retrieval_augmentation.retrieve(wanted, model, found, near), wanted
+                    ),
+                    self._on_retrieved,
+                    self._fail,
+                )
+
+        def compare(texts: Sequence[str]) -> None:
+            if embedding is None or not texts:
+                retrieve({})
+            elif not self._is_over:
+                embedding.compare(
+                    wanted.question, texts, lambda near: retrieve(dict(zip(texts, near, strict=True)) if near else {})
+                )
+
+        background.run(lambda: retrieval_augmentation.sentences_to_compare(wanted, model, found), compare, self._fail)
 
     @property
     def grounding(self) -> Grounding | None:

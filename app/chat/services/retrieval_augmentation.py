@@ -8,7 +8,8 @@ import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -258,17 +259,40 @@ def _text_of_picture(library: Library, picture: PictureAsked, number: int) -> Pa
     )
 
 
-def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> RetrievedPassages:
-    """Choose the passages to answer from, and answer at once if no model is needed. Raises AppError as the database
-    does."""
-    if sources := request.given_sources:  # their documents may be gone
-        return RetrievedPassages(found.passages, sources, dataclasses.replace(found.grounding, sources=sources))
+def _offered(found: FoundPassages) -> tuple[Passage, ...]:
+    """Return the passages to answer from."""
     known = found.grounding
     # Scores that include meaning lie too close together to be cut by a share, and those of a reranker have no share.
     is_ranked = "used" in (known.by_meaning, known.reranked)
-    best = found.passages[:NEAREST_OFFERED]
     is_chosen = is_ranked or not known.has_answer or bool(found.pictures or known.unseen)
-    passages = best if is_chosen else tuple(packing.select_near_best(found.passages))
+    return found.passages[:NEAREST_OFFERED] if is_chosen else tuple(packing.select_near_best(found.passages))
+
+
+def _quotes(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> bool:
+    """Whether sentences are quoted instead of generating an answer."""
+    return found.grounding.has_answer and not found.pictures and request.may_quote and excerpts.is_too_small(model)
+
+
+def sentences_to_compare(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> list[str]:
+    """Return the sentences of which meaning decides which is quoted first; [] if words do, or none is quoted."""
+    if request.given_sources or not _quotes(request, model, found):
+        return []
+    return excerpts.sentences_to_compare(request.question, _offered(found)[:NEAREST_OFFERED])
+
+
+def retrieve(
+    request: RetrievalRequest,
+    model: LocalModel,
+    found: FoundPassages,
+    near: Mapping[str, float] = types.MappingProxyType({}),
+) -> RetrievedPassages:
+    """Choose the passages to answer from, and answer at once if no model is needed.
+
+    `near`: how near in meaning each of `sentences_to_compare` is to the question. Raises AppError as the database does.
+    """
+    if sources := request.given_sources:  # their documents may be gone
+        return RetrievedPassages(found.passages, sources, dataclasses.replace(found.grounding, sources=sources))
+    known, passages = found.grounding, _offered(found)
     with closing(Library.open_second(request.documents)) as library:
         documents = [library.document(passage.document_id) for passage in passages]
         sources = tuple(
@@ -282,8 +306,8 @@ def retrieve(request: RetrievalRequest, model: LocalModel, found: FoundPassages)
             found = dataclasses.replace(found, grounding=dataclasses.replace(known, follow_ups=follow_ups))
     if not found.pictures and not known.has_answer:
         return _not_found(found, passages, sources)
-    if not found.pictures and request.may_quote and excerpts.is_too_small(model):
-        return _answer_from_excerpts(found, passages, sources, request)
+    if _quotes(request, model, found):
+        return _answer_from_excerpts(found, passages, sources, request, near)
     grounding = dataclasses.replace(found.grounding, sources=sources)
     return RetrievedPassages(
         passages, sources, grounding, collections=() if found.pictures else collections, pictures=found.pictures
@@ -423,8 +447,9 @@ def _answer_from_excerpts(
     passages: tuple[Passage, ...],
     all_sources: tuple[CitedSource, ...],
     request: RetrievalRequest,
+    near: Mapping[str, float],
 ) -> RetrievedPassages:
-    picked = excerpts.pick_excerpts(request.question, passages[:NEAREST_OFFERED])
+    picked = excerpts.pick_excerpts(request.question, passages[:NEAREST_OFFERED], near=near)
     if not picked and found.grounding.unseen:  # 何と書いてありますか
         picked = excerpts.clause_openings(request.question, passages)
     if not picked:

@@ -7,8 +7,10 @@ a quotation is chosen, completed and written by the same few rules.
 
 import dataclasses
 import itertools
+import math
 import re
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +37,10 @@ _LENGTH_LOSS = 400  # characters over LEAD_MOST that lose as much as one whole q
 _ASKED_CLAUSE, _LAST_CLAUSE = 0.3, 0.1  # what clauses count more for what is asked for, and for the main predicate
 OPENINGS_MAX = 2
 _OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
-_SCORE_SHARE = 0.6  # share of the best score; excerpts below it are dropped
+_CLEAR = 0.5  # score from which the words of a sentence decide; below it, meaning does, too
+_COMPARED_MOST = 20  # sentences that are compared in meaning
+_MEANING = 20  # exponent for each 1 of cosine; 10 to 30 did as well
+_SCORE_SHARE = 0.5  # share of the best score; excerpts below it are dropped
 _CONTEXT_MOST = 160  # characters of a sentence with those around it that it needs
 _ANNOUNCED_MOST = 240  # characters of a sentence with those that it announces (次のとおりである。)
 _CONTEXT_SHARE = 0.1  # smallest share of the question that a sentence or heading must add to be shown too
@@ -94,16 +99,36 @@ def is_known_too_small(model: LocalModel) -> bool:
         return False
 
 
-def pick_excerpts(question: str, passages: Sequence[Passage], limit: int = EXCERPTS_MAX) -> list[Excerpt]:
+def _are_named(passages: Sequence[Passage]) -> bool:
+    return bool(passages) and all(passage.named == "clause" for passage in passages)
+
+
+def sentences_to_compare(question: str, passages: Sequence[Passage]) -> list[str]:
+    """Return the likeliest sentences for a comparison in meaning; [] if one is likely enough by its words."""
+    if _are_named(passages):
+        return []
+    _, ranked = sentence_ranking.rank_sentences(question, passages)
+    best = sorted((one for one in ranked if one.score > 0), key=lambda one: -one.score)[:_COMPARED_MOST]
+    return [one.part.text for one in best] if best and best[0].score < _CLEAR else []
+
+
+def pick_excerpts(
+    question: str,
+    passages: Sequence[Passage],
+    limit: int = EXCERPTS_MAX,
+    near: Mapping[str, float] = types.MappingProxyType({}),
+) -> list[Excerpt]:
     """Return the best two quotations, the best first, then the others in the order of the documents.
 
     Equally good rows of one table count as one. For a question that only names clauses, the first two begin.
+    `near`: `retrieved_passages.nearness` of the sentences that were compared with the question.
     """
-    if passages and passages[0].named and not any(passage.named != "clause" for passage in passages):
+    if _are_named(passages):
         return clause_openings(question, passages)
     words = sentence_ranking.defined_words(question)
     compared = _compared(words, passages) if len(words) > 1 else []
     sought, ranked = sentence_ranking.rank_sentences(question, passages)
+    ranked = _with_meaning(ranked, near)
     ranked = _with_equal_rows(_without_lesser_rows(ranked))
     ranked = _with_announced(ranked, passages)
     best = sorted((at for at, one in enumerate(ranked) if one.score > 0), key=lambda at: -ranked[at].score)
@@ -130,9 +155,10 @@ def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt
     found: list[Excerpt] = []
     are_apart = not any(one in other for one, other in itertools.permutations(words, 2))
     for word in words:
-        best = next(iter(pick_excerpts(f"{word}とは何ですか", passages, 1)), None)
+        best = next(iter(pick_excerpts(f"{word}とは", passages, 1)), None)
         is_all = are_apart and best is not None and all(one in best.text for one in words)
-        if best is None or not (is_all or sentence_ranking.definition_share(word, best.text)):
+        is_topic = best is not None and re.match(f"[^、。]{{,10}}{re.escape(word)}[^、。]{{,10}}[はも]", best.text)
+        if best is None or not (is_all or is_topic or sentence_ranking.definition_share(word, best.text)):
             return []
         found += [best] if not any(_overlap(best, other) for other in found) else []
     start, end = min(one.start for one in found), max(one.end for one in found)
@@ -281,6 +307,15 @@ def _escaped(text: str) -> str:
 
 def _plain(text: str) -> str:
     return " ".join(answer_markup.neutralize_marks(text).split())
+
+
+def _with_meaning(ranked: Sequence[RankedSentence], near: Mapping[str, float]) -> list[RankedSentence]:
+    """Let the sentences that are less near in meaning than the nearest count less; the others as the least near."""
+    best, least = max(near.values(), default=0.0), min(near.values(), default=0.0)
+    return [
+        dataclasses.replace(one, score=one.score * math.exp(_MEANING * (near.get(one.part.text, least) - best)))
+        for one in ranked
+    ]
 
 
 def _without_lesser_rows(ranked: Sequence[RankedSentence]) -> list[RankedSentence]:

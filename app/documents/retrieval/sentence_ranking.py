@@ -118,12 +118,11 @@ _DEFINED = lazy_pattern(
     r"(?:(?:とは|というのは|って|というと)、?(?:何|なに|なん|どう|どんな|いかなる|[?？。]*$)|の(?:定義|意味|意義)|について(?:教え|説明|知))"
 )
 _COMPARED = lazy_pattern(
-    r"(?P<words>[^。?？\n]+?[」』]?)、?(?:の(?:違い|差異?|相違点?|区別|使い分け|それぞれの[^、。?？]{1,12})"
-    r"|(?:と?[はでが]|とで?は)?、?(?:それぞれ|何が|何か|どこが|どう|どのように|いかに)、?(?:違|異な|区別|使い分|定義)"
-    r"|(?:と?[はで])?、?それぞれ)"
+    r"(?P<words>[^。?？\n]+?[」』]?)(?:って)?、?(?:の(?:違い|差異?|相違点?|区別|使い?分け|それぞれの[^、。?？]{1,12})"
+    r"|(?:と?[はでが]|とで?は)?、?(?:それぞれ|何が|何か|どこが|どう|どのように|いかに)、?(?:違|異な|区別|使い?分|定義)"
+    r"|(?:の[^、。?？]{1,8})?を?(?:比べて?|比較)|(?:と?[はで])?、?それぞれ)"
 )
 _AND = lazy_pattern("[」』]?(?:とは?|、|・|／|及び|および|並びに|ならびに|や)[「『]?")
-_QUALIFIER = lazy_pattern(".*(?:における|において|での|で(?:いう|の)|[「『はがをに、]|(?<=[一-鿿ァ-ヺーA-Za-z ])の)")
 _ASKS = lazy_pattern(r"か[。?？」』）)\s]*$|[?？][」』）)\s]*$")  # the sentence is a question itself
 _STEPS = lazy_pattern("手順|方法|手続|やり方|進め方|流れ|どうやって")
 _LISTS_OTHERS = lazy_pattern(
@@ -348,12 +347,25 @@ def defined_words(question: str) -> tuple[str, ...]:
     """Return the words whose definitions the last line of a question asks for: 堰とは何ですか, 堰と水門の違いは."""
     line = question.strip().rpartition("\n")[2]
     if asked := _COMPARED.match(line):
-        first, *others = _AND.split(asked["words"].strip("「『」』"))
-        words = [word.strip() for word in (_QUALIFIER.sub("", first), *others)]
-        if others and all(0 < len(word) <= _COMPARED_MOST for word in words):
+        *others, last = _AND.split(asked["words"].strip("「『」』 "))
+        words = [*(_last_noun(one.strip()) for one in others), last.strip()]
+        while words and not 0 < len(words[0]) <= _COMPARED_MOST:  # 水抜きで、横ボーリング工と集水井工
+            del words[0]
+        if len(words) > 1 and all(0 < len(word) <= _COMPARED_MOST for word in words):
             return tuple(words)
     asked = _DEFINED.match(line)
     return (asked["word"].strip(),) if asked and asked["word"].strip() else ()
+
+
+def _last_noun(text: str) -> str:
+    """Return the nouns at the end of a text: 定期点検 of 砂防の定期点検; "" for other words."""
+    start = len(text)
+    for word in reversed(lexicon.tokenize(text)):
+        is_kana = re.search("[ぁ-ゖ、]$", word.text) is not None
+        if word.end != start or (is_kana and not (word.kind.startswith("名詞") or word.is_affix)):
+            break
+        start = word.start
+    return text[start:]
 
 
 def definition_share(word: str, text: str) -> float:

@@ -14,8 +14,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LatestWork
 from app.base.services.preferences import Preferences
-from app.documents.grounding import source_citations
-from app.documents.records import Passage, with_heading
+from app.documents.records import Passage
 from app.documents.services.reranking import Reranker, Reranking
 from app.documents.services.search_model_engine import Rows, SearchModelEngine
 from app.inference.local_model import LocalModel
@@ -174,8 +173,8 @@ class Embedding(QObject):
             [model.query_prefix + question], lambda rows: on_done(_semantic_query(model, rows) if rows else None)
         )
 
-    def compare(self, question: str, passages: Sequence[Passage], on_done: Callable[[float | None], None]) -> None:
-        """Embed a question with passages, and call `on_done` once with `retrieved_passages.nearness` of them.
+    def compare(self, question: str, texts: Sequence[str], on_done: Callable[[Sequence[float] | None], None]) -> None:
+        """Embed a question with texts, and call `on_done` once with `retrieved_passages.nearness` of each.
 
         The result is None without a model whose cosines were measured, or if the vectors are not ready in time.
         """
@@ -184,15 +183,14 @@ class Embedding(QObject):
         if model is None or not model.neutral_cosine:
             on_done(None)
             return
-        parts = [source_citations.found_part(one) for one in passages]
-        texts = [model.document_prefix + with_heading(one.heading, one.text) for one in parts]
 
         def answer(rows: Rows | None) -> None:
             asked, *others = rows or [()]
-            cosines = [sum(map(operator.mul, asked, other)) for other in others]
-            on_done(max(cosines) - model.neutral_cosine if cosines else None)
+            cosines = (sum(map(operator.mul, asked, other)) for other in others)
+            on_done([one - model.neutral_cosine for one in cosines] if rows else None)
 
-        self._embed_in_time([model.query_prefix + question, *texts], answer)
+        prefixed = [model.query_prefix + question, *(model.document_prefix + one for one in texts)]
+        self._embed_in_time(prefixed, answer)
 
     def _embed_in_time(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
         """Embed texts and call `on_done` once: with their vectors, or with None if they are not ready in time."""

@@ -105,9 +105,7 @@ class MaintenancePresenter(StatusStrip):
             self.banner.show_error(AppError("kit_nothing_chosen"), level="warning")
             return None
         dialog = KitExportDialog(self._theme, models, marked, self.window(), has_presets=self._upkeep.has_presets)
-        dialog.chosen.connect(lambda key: self._choose_target(dialog.list.marked()) if key == "export" else None)
-        dialog.open()
-        return dialog
+        return dialog.ask(lambda: self._choose_target(dialog.list.marked()))
 
     def choose_import(self) -> bool:
         """Ask for a kit and import it; `import_ended` follows.
@@ -148,8 +146,7 @@ class MaintenancePresenter(StatusStrip):
 
     def _on_kit_written(self, kit: Kit, folder: Path) -> None:
         dialog = maintenance_dialogs.kit_written_dialog(self._theme, kit, folder, self.window())
-        dialog.chosen.connect(lambda key: desktop.open_folder(folder) if key == "folder" else None)
-        dialog.open()
+        dialog.ask(lambda: desktop.open_folder(folder))
 
     def _on_kit_read(self, outcome: ImportedModels) -> None:
         self._is_importing = False

@@ -19,7 +19,7 @@ from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.models import base_models, local_models, model_registry
 from app.models.services.model_library import ModelLibrary
-from app.uikit.dialogs import Dialog, DialogButton
+from app.uikit.dialogs import Dialog, DialogButton, cancel_or
 from app.uikit.localization import join_names
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
@@ -71,10 +71,7 @@ def removal_dialog(theme: Theme, model: LocalModel, parent: QWidget) -> Dialog:
         theme,
         phrase("models.take_name_off_the_list", name=model.name),
         phrase("models.the_file_stays_path_to", path=model.path),
-        (
-            DialogButton("cancel", phrase("common.cancel"), is_default=True),
-            DialogButton("remove", phrase("models.take_off_the_list_2"), "danger_fill"),
-        ),
+        cancel_or("remove", phrase("models.take_off_the_list_2"), is_grave=True),
         parent,
     )
 
@@ -83,7 +80,7 @@ def ask_to_delete_base(
     theme: Theme,
     base: Path,
     runs_on: Callable[[Path], list[str]],
-    deleted: Callable[[], None],
+    deleted: Callable[[None], None],
     failed: Callable[[AppError], None],
     parent: QWidget,
 ) -> None:
@@ -93,20 +90,11 @@ def ask_to_delete_base(
     except AppError as error:
         failed(error)
         return
-    needed = phrase("models.base_needed_by", runs=join_names(runs))
-    dialog = Dialog(
-        theme,
-        phrase("models.delete_base_name", name=base_models.fetched_name(base)),
-        needed if runs else phrase("models.base_is_not_needed"),
-        (
-            DialogButton("cancel", phrase("common.cancel"), is_default=True),
-            DialogButton("delete", phrase("models.delete_base"), "danger_fill"),
-        ),
-        parent,
-    )
+    question = phrase("models.delete_base_name", name=base_models.fetched_name(base))
+    body = phrase("models.base_needed_by", runs=join_names(runs)) if runs else phrase("models.base_is_not_needed")
+    choices = cancel_or("delete", phrase("models.delete_base"), is_grave=True)
     work = partial(base_models.delete_fetched, base)
-    dialog.chosen.connect(lambda key: key == "delete" and background.run(work, lambda _: deleted(), failed))
-    dialog.open()
+    Dialog(theme, question, body, choices, parent).ask(lambda: background.run(work, deleted, failed))
 
 
 class UseModelAction(QObject):

@@ -35,7 +35,6 @@ from app.models.ui.remote_server_dialog import RemoteServerController
 from app.models.ui.work_progress import ImportPresenter
 from app.uikit import desktop
 from app.uikit.desktop import FileDrops
-from app.uikit.dialogs import Dialog
 from app.uikit.page import NavigationSignals, Page, PageHeader
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
@@ -196,8 +195,7 @@ class ModelsPage(Page):
         )
         self.detail.starter_button.clicked.connect(self._on_starter_requested)
         self.detail.folder_button.clicked.connect(self._on_folder_requested)
-        self.detail.remove_button.clicked.connect(lambda: self._with_model(self._on_remove_requested))
-        self.detail.remove_button.clicked.connect(self._on_base_removal_requested)
+        self.detail.remove_button.clicked.connect(self._on_remove_requested)
         self.detail.rollback_button.clicked.connect(lambda: self._with_model(self.using.back_to_base))
         self.detail.connection_button.clicked.connect(lambda: self._entry and self.remote.ask(self._entry.model))
         self.detail.licence_button.clicked.connect(self._on_licence_requested)
@@ -420,22 +418,23 @@ class ModelsPage(Page):
             desktop.open_folder(self._entry.base)
         self._with_model(lambda model: desktop.open_folder(Path(model.path).parent))
 
-    def _on_base_removal_requested(self) -> None:
-        if self._entry is not None and (base := self._entry.base) is not None:
-            found, failed = self._find_bases, self.banner.show_error
-            model_actions.ask_to_delete_base(self._theme, base, self._runs_on, found, failed, self)
-
-    def _on_remove_requested(self, model: LocalModel) -> None:
-        if model.tuned is not None or model.remote is not None:
-            self.using.remove(model)  # it can be undone, so there is no question before it
+    def _on_remove_requested(self) -> None:
+        entry = self._entry
+        if entry is not None and entry.base is not None:
+            ends = self._on_base_deleted, self.banner.show_error
+            model_actions.ask_to_delete_base(self._theme, entry.base, self._runs_on, *ends, self)
+        elif entry is None or entry.model is None:
+            return
+        elif entry.is_tuned or entry.is_remote:
+            self.using.remove(entry.model)  # it can be undone, so there is no question before it
             self._on_back_requested()
         else:
-            self.removal_dialog(model).open()
+            remove = functools.partial(self._remove, entry.model.id)
+            model_actions.removal_dialog(self._theme, entry.model, self).ask(remove)
 
-    def removal_dialog(self, model: LocalModel) -> Dialog:
-        dialog = model_actions.removal_dialog(self._theme, model, self)
-        dialog.chosen.connect(lambda key: self._remove(model.id) if key == "remove" else None)
-        return dialog
+    def _on_base_deleted(self, _nothing: None) -> None:
+        self._find_bases()
+        self._on_back_requested()
 
     def _remove(self, model_id: str) -> None:
         self._library.remove(model_id)

@@ -126,8 +126,7 @@ class PublishedWeightsOffer(QWidget):
         ]
         title, accept = phrase("training.get_publishers_weights_now"), phrase("models.accept_and_download")
         dialog = Dialog(self._theme, title, "\n".join(lines), cancel_or("accept", accept), self.window())
-        dialog.chosen.connect(lambda key: self._downloads.start(card, weights) if key == "accept" else None)
-        dialog.open()
+        dialog.ask(lambda: self._downloads.start(card, weights))
 
     def _on_failed(self, item: Download) -> None:
         mine = self._item()

@@ -306,16 +306,13 @@ class RunActions(QObject):
 
     def ask_to_abort(self) -> Dialog:
         assert self._course is not None
-        dialog = Dialog(
+        return Dialog(
             self._theme,
             phrase("training.abort_this_run"),
             run_texts.abort_consequences(self._course),
             cancel_or("abort", phrase("training.abort_2"), is_grave=True),
             self._owner.window(),
-        )
-        dialog.chosen.connect(lambda key: self._trainings.cancel() if key == "abort" else None)
-        dialog.open()
-        return dialog
+        ).ask(self._trainings.cancel)
 
 
 class HealthView(Card):

@@ -74,9 +74,7 @@ class TrainingActions(EntryActions):
         """Open a dialog for the training's name and, for a run, its note."""
         note = training_list.read_note(entry.folder) if entry.kind == "run" else None
         dialog = TrainingNameDialog(self._theme, entry.name, note, self._page.window())
-        dialog.chosen.connect(lambda key: self._keep(entry, *dialog.entered) if key == "keep" else None)
-        dialog.open()
-        return dialog
+        return dialog.ask(lambda: self._keep(entry, *dialog.entered))
 
     def add(self) -> None:
         """Create a new draft and show it."""

@@ -132,4 +132,4 @@ def test_the_catalogue_is_listed_and_a_bad_card_of_the_user_is_named(kotae: Kota
     assert listed[1]["files"][0]["repository"].count("/") == 1
     assert "mine.toml" in err
     _, out, _ = kotae("models", "list", "--json")
-    assert json.loads(out) == {"models": []}
+    assert json.loads(out) == {"models": [], "bases": []}

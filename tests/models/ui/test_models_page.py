@@ -71,6 +71,7 @@ def test_fetched_weights_are_listed_and_deleted_after_what_needs_them_is_said(dr
     dialog._choose("delete")
     driver.wait(lambda: "kotae/tiny" not in "".join(driver.titles()))
     assert not base.exists()
+    assert driver.window.focusWidget() is driver.list  # and not the button, which would remove the next model
 
 
 def test_a_card_says_how_it_is_added_and_what_its_licence_asks(driver):

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QApplication, QMenu
 
 from app.models import local_models, model_registry
 from app.training import published_model
+from app.uikit.dialogs import Dialog
+from tests import hf_models
 from tests import model_files as models
+from tests.models.downloads.hub import COMMIT
 from tests.models.ui.driver import ModelsDriver
 from tests.training_runs import finished_run
 
@@ -60,6 +63,16 @@ def test_removed_it_can_be_brought_back_and_meanwhile_the_base_answers(driver):
     driver.window.undo_stack.undo()
     assert driver.parts.session.model == driver.tuned
     model_registry.require_unchanged(driver.tuned)
+
+
+def test_removing_the_last_one_asks_nothing_about_the_fetched_weights_below_it(driver, where):
+    hf_models.model(where.models / "bases" / "models--kotae--tiny" / "snapshots" / COMMIT)
+    driver.library.remove(driver.base.id)
+    driver.page._find_bases()
+    driver.choose(f"model:{driver.tuned.id}")
+    driver.click(driver.detail.remove_button)
+    assert driver.page._entry.base is not None
+    assert not [one for one in QApplication.topLevelWidgets() if isinstance(one, Dialog) and one.isVisible()]
 
 
 def test_the_result_of_its_run_offers_the_way_back_as_long_as_it_answers(driver, where):

@@ -123,8 +123,7 @@ class DataSourceController(QObject):
         path, outline = outcome
         dialog = ColumnsDialog(self._theme, path.name, outline, self._window)
         read = functools.partial(self._work.import_file, path)
-        dialog.chosen.connect(lambda key: read(dialog.form.mapping) if key == "read" else None)
-        dialog.open()
+        dialog.ask(lambda: read(dialog.form.mapping))
 
     # ------------------------------------------------------------ preference pairs
 
@@ -158,8 +157,7 @@ class DataSourceController(QObject):
         collections = [one for one in self._documents.collections() if one.sections]
         models = [model for model in self._library.answering() if model.remote is None]
         dialog = GeneratePairsDialog(self._theme, collections, models, self._model_id(), self._window)
-        dialog.chosen.connect(lambda key: self._generate(*dialog.entered) if key == "make" else None)
-        dialog.open()
+        dialog.ask(lambda: self._generate(*dialog.entered))
 
     def go_on(self) -> None:
         """Resume an interrupted generation of pairs."""
@@ -205,16 +203,14 @@ class DataSourceController(QObject):
         if not decided:
             act()
             return
-        dialog = Dialog(
+        Dialog(
             self._theme,
             phrase("training.replace_the_rows"),
             phrase("training.the_rows_are_replaced_and", n=f"{decided:,}"),
             cancel_or("replace", phrase("training.replace"), is_grave=True),
             self._window,
             icon=("triangle-alert", "warning"),
-        )
-        dialog.chosen.connect(lambda key: act() if key == "replace" else None)
-        dialog.open()
+        ).ask(act)
 
 
 WIDTH_PX = 560

@@ -227,13 +227,6 @@ class DataStep(WizardStep):
         self._tab(key).show_rows()
         self._stack.setCurrentWidget(self._tab(key))
 
-    def _show_row(self, number: int) -> None:
-        self._show_tab("review")
-        review = self._tab("review")
-        assert isinstance(review, ReviewTab)
-        review.show_item(number)
-        review.focus_first()
-
     def _fit_stack(self) -> None:
         self._stack.setMinimumHeight(self._theme.px(STACK_PX))
 
