@@ -362,7 +362,8 @@ def _last_noun(text: str) -> str:
     start = len(text)
     for word in reversed(lexicon.tokenize(text)):
         is_kana = re.search("[ぁ-ゖ、]$", word.text) is not None
-        if word.end != start or (is_kana and not (word.kind.startswith("名詞") or word.is_affix)):
+        is_stem = word.kind.startswith("動詞") and re.search("[うくぐすつぬぶむる]$", word.text) is None  # わだち掘れ
+        if word.end != start or (is_kana and not (word.kind.startswith("名詞") or word.is_affix or is_stem)):
             break
         start = word.start
     return text[start:]
