@@ -108,6 +108,39 @@ def test_a_row_is_quoted_as_a_table_with_its_number_below_the_words_that_answer(
     assert is_supported(both, source)
 
 
+def test_rows_of_a_spreadsheet_which_name_each_cell_become_a_table_whose_columns_have_those_names():
+    rows = ("品番: B1 | 品名: 生コン | 単価: 152円", "品番: B2 | 品名: 鉄筋 | 規格: D13 | 単価: 118円")
+    source = make_passage("\n".join(rows), "単価表")
+    answer, found = excerpts.answer_from_excerpts(excerpts.pick_excerpts("単価はいくら", [source]))
+    assert answer.splitlines() == [
+        "**B1：単価 152円／B2：単価 118円[1]**",
+        "",
+        "| 行 | 品番 | 品名 | 単価 | 規格 |",
+        "|---:|---|---|---|---|",
+        "| 1 | B1 | 生コン | 152円 |  [1] |",
+        "| 2 | B2 | 鉄筋 | 118円 | D13 [1] |",
+    ]
+    assert [claim.sentence for claim in found] == ["B1 | 生コン | 152円 |  [1]", "B2 | 鉄筋 | 118円 | D13 [1]"]
+    assert best_line("鉄筋の単価はいくら", source) == "**B2：品名 鉄筋、単価 118円[1]**"
+    checked = make_passage(
+        "橋名: 旭橋 | 点検の種類: 定期点検 | 担当: 田中\n橋名: 緑橋 | 点検の種類: 詳細点検 | 担当: 佐藤", "点検"
+    )
+    assert "担当 田中" in best_line("定期点検は誰がする", checked), (
+        "a column that is named may not be the one that is asked for"
+    )
+
+
+def test_steps_are_quoted_together_where_the_heading_names_them():
+    kinds = make_passage("補修工法には、シール注入、パッチング、打換えがある。", "3.1 工法の種類")
+    steps = make_passage("1. 周囲を切断する。\n2. 破損した部分を取り除く。\n3. 締め固める。", "3.4 パッチングの手順")
+    answer, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("パッチングの手順は", [kinds, steps]))
+    assert answer.splitlines()[0] == "**「周囲を切断する。 2. 破損した部分を取り除く。 3. 締め固める。」[2]**"
+
+
+def best_line(question, source):
+    return excerpts.answer_from_excerpts(excerpts.pick_excerpts(question, [source]))[0].splitlines()[0]
+
+
 def test_a_row_counts_from_the_head_of_its_table_also_where_the_head_is_repeated_in_the_next_section():
     head = "| 区分 | 天端幅 | 勾配 |\n| --- | --- | --- |"
     first = Section(("3.1 断面",), f"{head}\n| 土石流区間 | 3.0m | 1:0.2 |\n| 掃流区間 | 2.0m | 1:0.3 |")
@@ -529,6 +562,13 @@ def test_of_what_is_compared_each_definition_is_quoted_together_where_they_stand
     assert best_of(question, PLANTS, TANKS).text == together
 
 
+def test_a_list_of_terms_defines_each_of_them_after_a_colon():
+    terms = make_passage("- わだち掘れ：車輪の位置がくぼんだ状態をいう。\n- 段差：継ぎ目の高さの違いをいう。", "用語")
+    best = best_of("わだち掘れと段差の違いは", make_passage("わだち掘れと段差は、補修する。", "2 補修"), terms)
+    assert "くぼんだ" in best.text
+    assert "高さの違い" in best.text
+
+
 def test_of_what_is_compared_in_two_places_the_definitions_are_quoted_first_in_the_order_asked_for():
     picked = excerpts.pick_excerpts("高置水槽と受水槽はどう違うの？", [TANKS, HIGH_TANKS])
     assert [one.text for one in picked[:2]] == [
@@ -559,6 +599,12 @@ def test_what_only_names_a_rule_for_a_word_is_no_definition_of_it():
 def test_kinds_come_from_the_sentence_that_divides(question):
     text = "水槽の管理は、水槽の種類を問わず年1回以上行う。\n水槽は受水槽及び高置水槽に大別される。"
     assert best_of(question, make_passage(text, "4 水槽の管理")).text == "水槽は受水槽及び高置水槽に大別される。"
+
+
+def test_kinds_are_no_value_though_their_number_is_said():
+    aim = make_passage("この規程は、社員が出張する場合の旅費について定める。", "第1条（目的）")
+    kinds = make_passage("旅費は、交通費、日当、宿泊料及び食卓料の4種とする。", "第3条（旅費の種類）", number=2)
+    assert "4種" in best_of("旅費にはどんな種類がありますか", aim, TANKS, kinds).text
 
 
 CASES = """余裕高は次の値以上とする。

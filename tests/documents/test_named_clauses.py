@@ -134,6 +134,15 @@ def test_a_named_clause_comes_first_and_is_enough(library, collection, question,
     assert retrieved_passages.judge_answerability(library, question, passages, [collection]).verdict == "answered"
 
 
+@pytest.mark.parametrize(("question", "text"), [("手引きの46ページ", "0.6m"), ("表3-1は？", "毎秒3m")])
+def test_what_is_named_by_a_page_or_a_table_stays_within_its_clause(
+    library: Library, collection: int, question: str, text: str
+) -> None:
+    passages = found(library, question, collection)
+    assert text in passages[0].section.text
+    assert len(passages[0].parts) == 1
+
+
 @pytest.mark.parametrize(
     "question",
     [

@@ -35,8 +35,8 @@ sys.stdin.read()
 def make(tmp_path: Path) -> Make:
     """A run with that transcript as its journal."""
 
-    def run(folder_name: str, transcript: str = "", **fields: object) -> TrainingRunFolder:
-        asked = RunSpec(str(tmp_path / "runs" / folder_name), "/base.gguf", "/t.jsonl", "/v.jsonl", **fields)
+    def run(folder_name: str, transcript: str = "", base: str = "/base.gguf", **fields: object) -> TrainingRunFolder:
+        asked = RunSpec(str(tmp_path / "runs" / folder_name), base, "/t.jsonl", "/v.jsonl", **fields)
         folder = run_folders.create(asked)
         if transcript:
             replay(folder, transcript)
@@ -320,6 +320,18 @@ def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -
     }  # fmt: skip
     assert base_models.delete_unused_conversions(cache, []) == 2010
     assert [path.name for path in cache.iterdir()] == ["notes.txt"]
+
+
+def test_runs_on_a_base_are_named_however_it_was_reached_and_hold_it(make: Make, tmp_path: Path) -> None:
+    base, runs, link = tmp_path / "weights", tmp_path / "runs", tmp_path / "link"
+    base.mkdir()
+    link.symlink_to(base)
+    made = [
+        make(name, base=path, name=name) for name, path in (("a", str(base)), ("b", str(link)), ("c", "../../weights"))
+    ]
+    assert sorted(run_folders.names_on(runs, base)) == ["a", "b", "c"]
+    with run_folders.lock_run(made[1].folder):
+        assert code_of(run_folders.names_on, runs, base) == "run_busy"
 
 
 def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None:

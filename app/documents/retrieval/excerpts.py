@@ -236,9 +236,9 @@ def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim,
         is_next = previous is not None and _table(previous) == _table(excerpt)
         gap = "" if not text else "\n" if is_next else "\n\n"
         if excerpt.row:
-            width = max(len(_cells(one)) for one in excerpts if _table(one) == _table(excerpt))
-            text += f"{gap}{'' if is_next else _table_head(excerpt, width)}| {excerpt.row} | "
-            claim, after = f"{' | '.join(map(_plain, _padded(_cells(excerpt), width)))} {mark}", " |"
+            names, cells = _in_columns(excerpt, [one for one in excerpts if _table(one) == _table(excerpt)])
+            text += f"{gap}{'' if is_next else _table_head(names)}| {excerpt.row} | "
+            claim, after = f"{' | '.join(map(_plain, cells))} {mark}", " |"
         elif not text:
             text, claim, after = "**", f"{_escaped(_quotation(excerpt))}{mark}", "**"
         else:
@@ -278,14 +278,28 @@ def _table(excerpt: Excerpt) -> tuple[int, str] | None:
     return (excerpt.number, excerpt.head) if excerpt.row else None
 
 
-def _table_head(excerpt: Excerpt, width: int) -> str:
-    names = [phrase("documents.row"), *map(_plain, _padded(_split(excerpt.head), width))]
-    return f"| {' | '.join(names)} |\n|---:|{'---|' * width}\n"
+def _table_head(names: Sequence[str]) -> str:
+    return f"| {' | '.join([phrase('documents.row'), *map(_plain, names)])} |\n|---:|{'---|' * len(names)}\n"
 
 
-def _cells(excerpt: Excerpt) -> list[str]:
-    cells, names = _split(excerpt.text), _split(excerpt.head)
-    return _padded(cells, len(names))
+def _in_columns(excerpt: Excerpt, rows: Sequence[Excerpt]) -> tuple[list[str], list[str]]:
+    """Return the names of the columns of a table's rows, and the cells of one of them."""
+    all_pairs = [_pairs(one.text, one.head) for one in rows]
+    if not excerpt.head and all(len({name for name, _ in pairs} - {""}) == len(pairs) for pairs in all_pairs):
+        names = list(dict.fromkeys(name for pairs in all_pairs for name, _ in pairs))
+        own = dict(_pairs(excerpt.text, excerpt.head))
+        return names, [own.get(name, "") for name in names]
+    width = max(map(len, all_pairs))
+    return _padded(_split(excerpt.head), width), _padded(_split(excerpt.text), width)
+
+
+def _pairs(row: str, head: str) -> list[tuple[str, str]]:
+    """Return the cells of a row with the names of their columns; a spreadsheet's row has them itself (単価: 152)."""
+    cells, names = _split(row), _split(head)
+    if not head:
+        return [(name, cell) if gap else ("", name) for name, gap, cell in (one.partition(": ") for one in cells)]
+    width = max(len(cells), len(names))
+    return list(zip(_padded(names, width), _padded(cells, width), strict=True))
 
 
 def _split(row: str) -> list[str]:
@@ -390,7 +404,8 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
     subject = _subject(sought, one, excerpt.text, found)
     lead = _row_lead(sought, part) if part.row else _lead(sought, excerpt.text, text[start:said_end])
     if len(cases) > 1:
-        lead = phrase("documents.lead_gap").join(_first_sentence(case.text) for case in cases)
+        said = (_first_sentence(case.text) for case in cases)
+        lead = phrase("documents.lead_gap").join(said) if sought.asks else ""  # steps are quoted with their numbers
     return dataclasses.replace(excerpt, subject="" if part.row else subject, lead=lead)
 
 
@@ -432,11 +447,13 @@ def _lead(sought: SoughtAnswer, quoted: str, text: str) -> str:
 
 
 def _row_lead(sought: SoughtAnswer, part: Part) -> str:
-    """Return the name of a row, and the cells of the columns that the question names, or as many cells as fit."""
-    names, (name, *cells) = _split(part.header), _split(part.text)
-    named = [(column, cell) for column, cell in zip(_padded(names[1:], len(cells)), cells, strict=False) if cell]
-    asked = [one for one in named if sought.names(one[0])] or named
-    cells = [" ".join(filter(None, one)) for one in asked]
+    """Return the name of a row, and the cells that the question names or whose columns it names, or all that fit."""
+    (_, name), *others = _pairs(part.text, part.header)
+    named = [one for one in others if one[1]]
+    asked = [one for one in named if sought.names(one[0])]
+    if asked and (not sought.asks or any(sought.asked_share(cell) for _, cell in asked)):
+        named = [one for one in named if one in asked or sought.terms_in(sentence_ranking.terms_of(one[1]))]
+    cells = [" ".join(filter(None, one)) for one in named]
     fits = max((n for n in range(1, len(cells) + 1) if len("".join(cells[:n])) <= LEAD_MOST), default=bool(not name))
     values = phrase("common.batch_gap").join(cells[:fits]) + ("…" if fits < len(cells) else "")
     return phrase("documents.quoted_about", subject=name, quoted=values) if name and fits else f"{name}{values}"
@@ -453,19 +470,23 @@ def _neighbour(ranked: Sequence[RankedSentence], at: int, step: int, text: str) 
 
 
 def _cases(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, text: str) -> list[Part]:
-    """Return an item of a list with those beside it that answer the same for other cases, if it has what is asked."""
+    """Return an item of a list with those beside it that answer the same for other cases, or are the next steps."""
+    section = ranked[at].part.section
+    are_steps = sought.is_asked_by(" ".join(section.heading[-1:]))
 
-    def answered(one: RankedSentence) -> frozenset[str]:
+    def answered(one: RankedSentence) -> frozenset[str] | None:
         first = _first_sentence(one.part.text)
-        is_case = sought.asks and _sign(text, one.part) and one.part.section is ranked[at].part.section
-        return (
-            sought.terms_in(sentence_ranking.terms_of(first)) if is_case and sought.asked_share(first) else frozenset()
-        )
+        if not _sign(text, one.part) or one.part.section is not section:
+            return None
+        if are_steps:
+            return frozenset()
+        found = sought.terms_in(sentence_ranking.terms_of(first)) if sought.asks and sought.asked_share(first) else None
+        return found or None
 
     own, first, last = answered(ranked[at]), at, at
-    while own and first > 0 and answered(ranked[first - 1]) == own:
+    while own is not None and first > 0 and answered(ranked[first - 1]) == own:
         first -= 1
-    while own and last + 1 < len(ranked) and answered(ranked[last + 1]) == own:
+    while own is not None and last + 1 < len(ranked) and answered(ranked[last + 1]) == own:
         last += 1
     found = [one.part for one in ranked[first : last + 1]]
     return found if found[-1].end - found[0].start <= _ANNOUNCED_MOST else [ranked[at].part]

@@ -285,7 +285,8 @@ class _Finder:
         clauses: dict[tuple[int, tuple[str, ...]], list[_Candidate]] = {}
         for one in candidates:
             if fits[one.section_id] == best:
-                clauses.setdefault((one.document_id, one.path[: _depth(headings, one.path)]), []).append(one)
+                depth = _depth(headings, one.path) or len(one.path)  # no heading has the number of a table or a page
+                clauses.setdefault((one.document_id, one.path[:depth]), []).append(one)
         found = []
         for (_, path), sections in clauses.items():
             inner = _inner_section(reference.inner, len(path), sections)

@@ -124,6 +124,7 @@ _COMPARED = lazy_pattern(
 )
 _AND = lazy_pattern("[」』]?(?:とは?|、|・|／|及び|および|並びに|ならびに|や)[「『]?")
 _ASKS = lazy_pattern(r"か[。?？」』）)\s]*$|[?？][」』）)\s]*$")  # the sentence is a question itself
+_STEPS = lazy_pattern("手順|方法|手続|やり方|進め方|流れ|どうやって")
 _LISTS_OTHERS = lazy_pattern(
     "目次|索引|文献|参考(?:図書|資料)|(?:関[係連]|主な)?通[知達](?:等|一覧)?$|(?:改[正訂定]|制定).{0,4}(?:履歴|経[緯過])|沿革"
 )
@@ -226,12 +227,13 @@ class SoughtAnswer:
 
     def gain(self, text: str) -> float:
         """Return the factor by which a sentence counts more because it has what the question asks for."""
-        kind = _VALUE_GAIN if self._asks_value else _LIST_GAIN if self._kind == "list" else _KIND_GAIN
+        kind = _LIST_GAIN if self._kind == "list" else _VALUE_GAIN if self._asks_value else _KIND_GAIN
         return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * self._definition_share(text)
 
     def is_asked_by(self, title: str) -> bool:
-        """Return whether a heading asks the same."""
-        return _ASKS.search(title) is not None and self.share(self.terms_in(terms_of(title))) >= _ASKED_SHARE
+        """Return whether a heading asks the same, or names the steps that are asked for."""
+        asks = _ASKS.search(title) or (_STEPS.search(title) and _STEPS.search(self._question))
+        return asks is not None and self.share(self.terms_in(terms_of(title))) >= _ASKED_SHARE
 
     def is_defined_by(self, text: str) -> bool:
         """Return whether the question asks what something is, and a sentence says it."""
@@ -360,7 +362,8 @@ def _last_noun(text: str) -> str:
     start = len(text)
     for word in reversed(lexicon.tokenize(text)):
         is_kana = re.search("[ぁ-ゖ、]$", word.text) is not None
-        if word.end != start or (is_kana and not (word.kind.startswith("名詞") or word.is_affix)):
+        is_stem = word.kind.startswith("動詞") and re.search("[うくぐすつぬぶむる]$", word.text) is None  # わだち掘れ
+        if word.end != start or (is_kana and not (word.kind.startswith("名詞") or word.is_affix or is_stem)):
             break
         start = word.start
     return text[start:]
@@ -373,7 +376,7 @@ def definition_share(word: str, text: str) -> float:
         return 0.0
     named = f"{re.escape(word)}{_BRACKETED}"
     if re.search(f"{_NO_WORD_BEFORE}{named}とは(?!{_WHAT_IT_IS_NOT})", text) or re.match(
-        rf"[^ぁ-ゖ]{{0,6}}{named}[　 ].*をいう", text
+        rf"[^ぁ-ゖ]{{0,6}}{named}[　 ：:].*をいう", text
     ):
         return 1.0
     if re.search(f"{_NO_WORD_BEFORE}{named}(?:である)?と(?:い[うい]|言う|呼[ぶば]|称|総称|定義|規定)", text):

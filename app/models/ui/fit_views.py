@@ -246,7 +246,8 @@ class QuantizationChooser(CardGrid):
         for column, cell in enumerate(cells, 1):
             self.put(Label(cell, "caption"), column, is_number=True)
         if fit is not None:
-            self.put(ElidedLabel(verdict, "caption", model_text.fit_badge(fit)[0]), len(cells) + 1)
+            shown = model_text.fit_verdict(fit, model_text.fit_badge_word)
+            self.put(ElidedLabel(shown, "caption", model_text.fit_badge(fit)[0]), len(cells) + 1)
         self.put(ElidedLabel(localization.quality_text(file.quantization), "caption", "text2"), len(cells) + 2)
 
     def _memory(self, fit: FitResult | None) -> str:

@@ -1,5 +1,6 @@
 """Format facts about models as text: sizes, contexts, fits, the actual values after a load, remote models."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -49,10 +50,10 @@ def fit_badge(judged: FitResult) -> tuple[str, str]:
     return _FIT_BADGES[judged.word]
 
 
-def fit_verdict(judged: FitResult) -> str:
-    """Return the verdict with a sign, because colour must not be the only distinction."""
+def fit_verdict(judged: FitResult, word: Callable[[FitResult], str] = fit_word) -> str:
+    """Return the verdict, or its badge's word, with a sign, because colour must not be the only distinction."""
     sign = {"success": "✓ ", "warning": "▲ ", "danger": "× "}.get(fit_badge(judged)[0], "")
-    return f"{sign}{fit_word(judged)}"
+    return f"{sign}{word(judged)}"
 
 
 def fit_reason(judged: FitResult) -> str:

@@ -100,8 +100,8 @@ def list_all(runs: Path) -> list[TrainingRunFolder]:
 
 def names_on(runs: Path, base: Path) -> list[str]:
     """Return the names of the runs that were trained on the folder `base`. Raises AppError("run_busy")."""
-    runs_and_bases = ((run, run.folder / run.spec.base) for run in list_all(runs) if run.spec is not None)
-    found = [run for run, one in runs_and_bases if one.resolve() == base.resolve()]
+    place = base.resolve()
+    found = [run for run in list_all(runs) if run.spec and (run.folder / run.spec.base).resolve() == place]
     for run in found:
         if is_locked(run.folder):
             raise AppError("run_busy", id=run.id)
