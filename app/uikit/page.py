@@ -16,7 +16,7 @@ from app.uikit import desktop
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, make_menu
-from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row
+from app.uikit.widgets.containers import FlowBox, Stretch, make_box, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import ElidedLabel, Label, Separator, set_surface
 from app.uikit.widgets.list_rows import EntryListModel, EntryRole, NamedList
 
@@ -206,12 +206,10 @@ class EmptyState(QWidget):
         self.button = buttons[0]
         self.message = Label(message, "heading3", wraps=True)
         self._beginnings = (FlowBox(*buttons), Label(example, tone="muted", wraps=True))
-        column = make_column(
-            Stretch(2), into=self, margins_px=(MARGIN_PX, MARGIN_PX, MARGIN_PX, MARGIN_PX), spacing_px=12
+        content = make_box(
+            Stretch(2), self.message, *self._beginnings, Stretch(3), margins_px=(MARGIN_PX,) * 4, spacing_px=12
         )
-        for widget in (self.message, *self._beginnings):
-            column.addWidget(widget)
-        column.addStretch(3)
+        make_column(make_scrollable(content), into=self)
 
     def show_message(self, message: str, *, is_list_empty: bool) -> None:
         """Show another message. `is_list_empty`: show the buttons and the example too."""
