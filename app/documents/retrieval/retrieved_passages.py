@@ -147,7 +147,7 @@ PASSAGES_JUDGED = 3  # with more passages, one is likelier to contain the words 
 # Least confidence of "answered" and of "near".
 LIMITS_WITH_MEANING = (0.86, 0.4)
 LIMITS_BY_WORDS = (0.76, 0.54)
-SECTIONS_LEAST = 20  # for the rarity of terms: of fewer, a word that is in none says little
+SECTIONS_LEAST = 20  # for a refusal: of fewer, a word that is in none says little
 COSINE_WEIGHT = 3.0  # of the best cosine above the model's neutral one
 _DISCOUNT = 0.7  # factor if a passage lacks a value that the question names, or any value of the unit that it asks for
 # Terms that only form the question, and pairs across a change of script, which are not words.
@@ -189,7 +189,8 @@ def judge_answerability(
     if not passages or passages[0].named == "neighbour":
         return Answerability("not_in_documents", 0.0)
     question = _ENGLISH_FRAME.sub("", question)
-    wanted = _WantedTerms(TermStatistics(library.database, collection_ids), question)
+    statistics = TermStatistics(library.database, collection_ids)
+    wanted = _WantedTerms(statistics, question, statistics.sections)
     if passages[0].named:
         return Answerability("answered", 1.0)
     if not wanted.weights:  # nothing to compare: 「標準」とは何ですか, ありがとう
@@ -197,12 +198,17 @@ def judge_answerability(
     best = passages[:PASSAGES_JUDGED]
     values = _QuestionValues(question)
     others = terms.synonyms_by_word(question, glossary)
-    confidence = max(wanted.best_share(one, others) * values.discount(one) for one in best)
-    certain, near = LIMITS_BY_WORDS
-    if nearness is not None:
-        confidence += COSINE_WEIGHT * nearness
-        certain, near = LIMITS_WITH_MEANING
-    verdict: Verdict = "answered" if confidence >= certain else "near" if confidence >= near else "not_in_documents"
+    certain, near = LIMITS_BY_WORDS if nearness is None else LIMITS_WITH_MEANING
+    meaning = COSINE_WEIGHT * (nearness or 0.0)
+
+    def confidence_of(terms_asked: _WantedTerms) -> float:
+        return max(terms_asked.best_share(one, others) * values.discount(one) for one in best) + meaning
+
+    confidence = confidence_of(wanted)
+    is_near = confidence >= near
+    if not is_near and statistics.sections < SECTIONS_LEAST:
+        is_near = confidence_of(_WantedTerms(statistics, question, SECTIONS_LEAST)) >= near
+    verdict: Verdict = "answered" if confidence >= certain else "near" if is_near else "not_in_documents"
     return Answerability(verdict, confidence, is_by_words=nearness is None)
 
 
@@ -227,7 +233,8 @@ class _WantedTerms:
     Those of general nouns count half: 注意点 of 杭の注意点 may be nowhere, and the answer still be there.
     """
 
-    def __init__(self, statistics: TermStatistics, question: str) -> None:
+    def __init__(self, statistics: TermStatistics, question: str, sections: int) -> None:
+        """Weigh the terms by how many of so many sections have them."""
         # A part of a loanword says nothing: ワイ of ワイン.
         loanwords = {word.rstrip("ー") for word in _LOANWORD.findall(search_text.fold(question))} - {""}
         self._words = {word: word for word in loanwords} | {
@@ -246,8 +253,7 @@ class _WantedTerms:
             having[text] = statistics.count_matches(search_text.match_expression(text))
         general = terms.general_terms(question)
         self.weights = {
-            term: math.sqrt(math.log((max(statistics.sections, SECTIONS_LEAST) + 1) / (count + 0.5)))
-            * (terms.WEIGHT_GENERAL if term in general else 1)
+            term: math.sqrt(math.log((sections + 1) / (count + 0.5))) * (terms.WEIGHT_GENERAL if term in general else 1)
             for term, count in having.items()
         }
 
