@@ -274,8 +274,12 @@ def _quotes(request: RetrievalRequest, model: LocalModel, found: FoundPassages) 
 
 
 def sentences_to_compare(request: RetrievalRequest, model: LocalModel, found: FoundPassages) -> list[str]:
-    """Return the sentences of which meaning decides which is quoted first; [] if words do, or none is quoted."""
-    if request.given_sources or not _quotes(request, model, found):
+    """Return the sentences of which meaning decides which is quoted first; [] if words do, or none is quoted.
+
+    Where words alone have answered so far, they do: the model for search need not be read.
+    """
+    is_by_words = found.grounding.by_meaning != "used" and found.grounding.verdict == "answered"
+    if request.given_sources or is_by_words or not _quotes(request, model, found):
         return []
     return excerpts.sentences_to_compare(request.question, _offered(found)[:NEAREST_OFFERED])
 

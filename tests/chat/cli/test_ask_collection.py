@@ -150,6 +150,6 @@ def test_what_a_killed_command_left_goes_with_the_next_file(ask_json, trial_data
 def test_where_words_do_not_decide_the_sentence_that_is_near_in_meaning_is_quoted_first(ask_json, tmp_path):
     said = "出水のときは、浮子を流す見通し線に人を置く。夜間も位置を確認できるよう、浮子には発光体を付ける。"
     (tmp_path / "観測.md").write_text(f"# 流量観測\n\n{said}出水の記録は夜のうちに整理する。", "utf-8")
-    question = "夜の出水で浮子を流すとき、浮子を光らせておく必要はありますか"
+    question = "出水の夜に浮子のライトは必要ですか"
     status, answer, told = ask_json(question, "--file", tmp_path / "観測.md")
     assert (status, "発光体" in answer["answer"].partition("\n")[0]) == (0, True), told
