@@ -38,7 +38,7 @@ _ASKED_CLAUSE, _LAST_CLAUSE = 0.3, 0.1  # what clauses count more for what is as
 OPENINGS_MAX = 2
 _OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
 _CLEAR = 0.5  # score from which the words of a sentence decide; below it, meaning does, too
-_COMPARED_MOST = 20  # sentences that are compared in meaning
+_SENTENCES_COMPARED = 20  # sentences that are compared in meaning
 _MEANING = 20  # exponent for each 1 of cosine; 10 to 30 did as well
 _SCORE_SHARE = 0.5  # share of the best score; excerpts below it are dropped
 _CONTEXT_MOST = 160  # characters of a sentence with those around it that it needs
@@ -108,7 +108,7 @@ def sentences_to_compare(question: str, passages: Sequence[Passage]) -> list[str
     if _are_named(passages):
         return []
     _, ranked = sentence_ranking.rank_sentences(question, passages)
-    best = sorted((one for one in ranked if one.score > 0), key=lambda one: -one.score)[:_COMPARED_MOST]
+    best = sorted((one for one in ranked if one.score > 0), key=lambda one: -one.score)[:_SENTENCES_COMPARED]
     return [one.part.text for one in best] if best and best[0].score < _CLEAR else []
 
 
