@@ -16,6 +16,7 @@ from app.base.errors import AppError
 from app.base.files import output_file, strict_json
 
 JOURNAL_BYTES = 512 << 20  # 100,000 answers of a page each
+ABANDONED_S = 2.0  # for as long an abandoned run of this process may still hold the lock until its thread has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class ReplyJournal:
         import filelock  # only JOURNAL_BYTES is needed of this module by most
 
         self.path = path
-        self._lock = filelock.FileLock(f"{path}.lock", timeout=0, thread_local=False)
+        self._lock = filelock.FileLock(f"{path}.lock", timeout=ABANDONED_S, thread_local=False)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
