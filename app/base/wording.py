@@ -6,6 +6,7 @@ with two sentences: what happened, and what to do next.
 
 import errno
 import functools
+import math
 import os
 import re
 import shlex
@@ -163,6 +164,28 @@ def format_size(size_bytes: int) -> str:
 def format_time(seconds: float) -> str:
     """Return the local date and time as in "2026-11-30 04:15"; "" for 0. `seconds`: since 1970."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in words of the current language; "" for infinity and NaN, which mean unknown."""
+    if not math.isfinite(seconds):
+        return ""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    if minutes >= 60:
+        return phrase("base.time_hours", h=minutes // 60, m=minutes % 60)
+    if minutes:
+        return phrase("base.time_minutes", m=minutes, s=rest)
+    return phrase("base.time_seconds", s=rest)
+
+
+def format_time_left(seconds: float) -> str:
+    """Return the time left in words of the current language: in seconds below a minute, else rounded up to minutes."""
+    if seconds < 60:
+        return phrase("base.left_seconds", s=math.ceil(seconds))
+    minutes = math.ceil(seconds / 60)
+    if minutes < 60:
+        return phrase("base.left_minutes", m=minutes)
+    return phrase("base.left_hours", h=minutes // 60, m=minutes % 60)
 
 
 def help_text(key: str) -> str:

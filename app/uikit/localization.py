@@ -1,6 +1,5 @@
 """Set the language of the window, Japanese or English, and format dates, sizes, durations and lists in it."""
 
-import math
 import time
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -117,18 +116,6 @@ def format_gigabytes(size_bytes: int) -> str:
 def join_sentences(*parts: str) -> str:
     """Join sentences, in English with spaces; skip empty ones."""
     return ("" if wording.current_language() == "ja" else " ").join(part for part in parts if part)
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration as text; "" for infinity and NaN, which mean unknown."""
-    if not math.isfinite(seconds):
-        return ""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    if minutes >= 60:
-        return phrase("uikit.h_h_m_min", h=minutes // 60, m=f"{minutes % 60:02}")
-    if minutes:
-        return phrase("uikit.m_min_s_s", m=minutes, s=f"{rest:02}")
-    return phrase("common.s_s", s=rest)
 
 
 def format_percent(share: float) -> str:

@@ -6,7 +6,6 @@ Stdout gets one JSON object or plain text, stderr everything else, with control 
 import argparse
 import difflib
 import json
-import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -72,16 +71,9 @@ def _as_json(data: dict[str, Any]) -> str:
     return escape_json(json.dumps(data, ensure_ascii=False))
 
 
-def format_time_left(seconds: float | None) -> str:
+def time_left_suffix(seconds: float | None) -> str:
     """Return the time left in words of the current language, to follow a progress text; "" for None, unknown."""
-    if seconds is None:
-        return ""
-    minutes = math.ceil(seconds / 60)
-    if seconds < 60:
-        return wording.phrase("base.left_seconds", s=math.ceil(seconds))
-    if minutes < 60:
-        return wording.phrase("base.left_minutes", m=minutes)
-    return wording.phrase("base.left_hours", h=minutes // 60, m=minutes % 60)
+    return "" if seconds is None else wording.phrase("base.and_left", left=wording.format_time_left(seconds))
 
 
 Command = Callable[[argparse.Namespace, Paths, Output], int]
@@ -100,18 +92,6 @@ def set_command(parser: argparse.ArgumentParser, run: Command) -> None:
     """Set `run`, the function to execute, and `missing(name)`, which ends the program for an argument that is
     missing."""
     parser.set_defaults(run=run, missing=lambda name: parser.error(MISSING.format(name)))
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration in words of the current language; "-" for infinity and NaN."""
-    if not math.isfinite(seconds):
-        return "-"
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    if minutes >= 60:
-        return wording.phrase("base.time_hours", h=minutes // 60, m=minutes % 60)
-    if minutes:
-        return wording.phrase("base.time_minutes", m=minutes, s=rest)
-    return wording.phrase("base.time_seconds", s=rest)
 
 
 def check_limit(option: str, value: float | None, low: float, high: float) -> None:

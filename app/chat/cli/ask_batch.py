@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from app.base import confidentiality
-from app.base.cli.commands import Output, format_time_left
+from app.base.cli.commands import Output, time_left_suffix
 from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -90,7 +90,7 @@ def _report(run: BatchRun, output: Output) -> None:
             output.note("chat.batch_resumed", done=status.done, total=status.total)
 
     def on_progressed(status: BatchStatus) -> None:
-        left = format_time_left(status.left_s)
+        left = time_left_suffix(status.left_s)
         output.progress("chat.batch_progress", done=status.done, total=status.total, left=left)
 
     def on_answered(result: BatchAnswer) -> None:

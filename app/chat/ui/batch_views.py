@@ -6,7 +6,7 @@ from pathlib import Path
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
-from app.base.wording import phrase, shorten
+from app.base.wording import format_time_left, phrase, shorten
 from app.chat.batch.question_table import BatchFile, SkippedRow, column_name
 from app.chat.services.batch_run import BatchStatus, BatchSummary
 from app.documents import encodings
@@ -18,7 +18,6 @@ from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Stretch, clear_layout, make_column, make_row
 from app.uikit.widgets.form_rows import CheckRow
 from app.uikit.widgets.labels import ElidedLabel, Label
-from app.uikit.widgets.progress_row import format_time_left
 
 SHOWN_SKIPPED = 3
 COLUMN_CHARACTERS = 12  # of a column's name, so that it fits the smallest window

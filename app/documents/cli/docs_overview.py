@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import confidentiality, settings
-from app.base.cli.commands import Output, format_time_left
+from app.base.cli.commands import Output, time_left_suffix
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import help_text
@@ -126,7 +126,7 @@ def _summarize(
 
 
 def _report(output: Output, done: int, total: int, left_s: float | None = None) -> None:
-    output.progress("documents.summary_progress", done=done, total=total, left=format_time_left(left_s))
+    output.progress("documents.summary_progress", done=done, total=total, left=time_left_suffix(left_s))
 
 
 def _check_out(options: argparse.Namespace) -> None:

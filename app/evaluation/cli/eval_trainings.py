@@ -10,10 +10,10 @@ from pathlib import Path
 
 from app.base import settings
 from app.base.cli import commands
-from app.base.cli.commands import Output, format_duration, set_command
+from app.base.cli.commands import Output, set_command
 from app.base.errors import AppError
 from app.base.paths import Paths
-from app.base.wording import format_size, help_text, phrase
+from app.base.wording import format_duration, format_size, help_text, phrase
 from app.chat.presets import Choices
 from app.evaluation.cli import eval_output, eval_run, eval_sets, eval_studies
 from app.evaluation.services import study_making

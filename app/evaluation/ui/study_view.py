@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LatestWork
-from app.base.wording import phrase
+from app.base.wording import format_duration, phrase
 from app.evaluation.services.evaluations import Evaluations
 from app.evaluation.study import study_preflight, study_steps
 from app.evaluation.study.studies import Study, StudyEntry
@@ -20,7 +20,7 @@ from app.evaluation.study.study_steps import StudyStatus, SystemProgress
 from app.evaluation.ui import study_texts
 from app.inference import machine
 from app.models.artifact_steps import StepProgress
-from app.uikit.localization import format_duration, join_facts, with_note
+from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button

@@ -16,7 +16,7 @@ from typing import Any
 from app.base import programs
 from app.base.addresses import host_of, origin_of
 from app.base.cli import commands
-from app.base.cli.commands import Output, add_command, format_time_left
+from app.base.cli.commands import Output, add_command, time_left_suffix
 from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -290,7 +290,7 @@ class _DownloadSession:
             done_bytes=item.done_bytes,
             total_bytes=item.total_bytes,
             speed=f"{item.bytes_per_s / 1e6:.1f}",
-            left=format_time_left(item.seconds_left),
+            left=time_left_suffix(item.seconds_left),
             **facts,
         )
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from app.base.cli.commands import Output, format_time_left
+from app.base.cli.commands import Output, time_left_suffix
 from app.base.cli.loop import CommandEventLoop
 from app.models.artifact_steps import StepProgress
 from app.models.services.artifact_runner import ArtifactRunner
@@ -59,7 +59,7 @@ class StepLines:
                 self._printed = (progress.kind, progress.name)
                 self._output.note(self._key, **facts)
         elif progress.total:
-            percent, left = 100 * progress.done // progress.total, format_time_left(progress.left_s)
+            percent, left = 100 * progress.done // progress.total, time_left_suffix(progress.left_s)
             self._output.progress(self._percent_key, percent=percent, left=left, **facts)
         else:
             self._output.progress(self._key, **facts)

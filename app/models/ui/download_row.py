@@ -5,14 +5,13 @@ import math
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QProgressBar, QWidget
 
-from app.base.wording import describe_error, format_size, phrase
+from app.base.wording import describe_error, format_size, format_time_left, phrase
 from app.models.services.downloads import Download
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button, IconButton
 from app.uikit.widgets.containers import make_column, make_row
 from app.uikit.widgets.labels import ElidedLabel
-from app.uikit.widgets.progress_row import format_time_left
 
 STEPS = 1000  # of the progress bar
 

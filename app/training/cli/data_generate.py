@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.base import settings
-from app.base.cli.commands import Output, add_command, format_time_left
+from app.base.cli.commands import Output, add_command, time_left_suffix
 from app.base.cli.loop import CommandEventLoop, core_application
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -128,7 +128,7 @@ class _GenerationOutput(CommandEventLoop):
             self._output.note(
                 "training.generation_begun", name=name, passages=progress.passages, wanted=progress.pair_count
             )
-        facts["left"] = format_time_left(progress.round.left_s)
+        facts["left"] = time_left_suffix(progress.round.left_s)
         if sys.stderr.isatty():
             self._printed_at = time.monotonic()
             self._output.progress("training.generation_progress", **facts)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from app.base import confidentiality, invisible_characters, wording
-from app.base.cli.commands import Output, add_command, format_duration
+from app.base.cli.commands import Output, add_command
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.files.input_file import absolute_path
 from app.base.paths import Paths
-from app.base.wording import format_size, help_text, phrase
+from app.base.wording import format_duration, format_size, help_text, phrase
 from app.chat.store import Store
 from app.inference import speed
 from app.models import training_environment

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.base import invisible_characters, wording
-from app.base.cli.commands import format_duration
 from app.base.errors import AppError
-from app.base.wording import format_size, phrase
+from app.base.wording import format_duration, format_size, phrase
 from app.training import training_errors
 from app.training.runs import run_folders
 from app.training.runs.run_folders import TrainingRunFolder

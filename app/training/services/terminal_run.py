@@ -6,7 +6,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QTimer
 
 from app.base import wording
-from app.base.cli.commands import Output, format_duration, format_time_left
+from app.base.cli.commands import Output, time_left_suffix
 from app.base.cli.loop import CommandEventLoop
 from app.base.errors import AppError
 from app.training import training_errors
@@ -85,7 +85,7 @@ class TerminalRun(CommandEventLoop):
             case RunForecast():
                 facts = {"peak_bytes": event.peak_bytes, "available_bytes": event.available_bytes}
                 key = "common.run_forecast_measured" if event.is_measured else "common.run_forecast"
-                self._print(key, time=format_duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
+                self._print(key, time=wording.format_duration(event.total_s), disk_bytes=event.disk_bytes, **facts)
             case Adjusted():
                 self._print(f"training.run_adjusted.{event.reason}", step=event.step)
 
@@ -110,7 +110,7 @@ class TerminalRun(CommandEventLoop):
             validation=loss_text(best.loss if best else None),
             tokens_per_s=f"{event.tokens_per_s:.0f}",
             memory_bytes=event.memory_bytes,
-            left=wording.phrase("common.run_left", left=format_time_left(event.left_s))
+            left=wording.phrase("common.run_left", left=time_left_suffix(event.left_s))
             if math.isfinite(event.left_s)
             else "",
         )
@@ -140,7 +140,7 @@ def show_pausing(standing: RunStatus, output: Output) -> None:
     if name == "saving":
         name = "training"
     step_s = forecast.step_s if forecast and forecast.is_measured else 0.0
-    about = wording.phrase("common.run_step_takes", time=format_duration(step_s)) if step_s >= 1 else ""
+    about = wording.phrase("common.run_step_takes", time=wording.format_duration(step_s)) if step_s >= 1 else ""
     known = name in ("training", "evaluating", "exporting")
     output.note(f"training.run_pausing.{name}" if known else "common.run_pausing", phase=phase_text(name), about=about)
 

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QWidget
 
-from app.base.wording import phrase
+from app.base.wording import format_duration, phrase
 from app.inference.local_model import LocalModel
 from app.training.runs.run_clock import ClockReading
 from app.training.runs.run_progress import RunProgress, SampleAnswers
 from app.training.ui import run_texts, training_texts
-from app.uikit import localization
 from app.uikit.localization import join_facts, with_note
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import IconButton
@@ -96,8 +95,8 @@ class RunFacts(QWidget):
         seconds = course.clock.elapsed_s(time.time(), is_live=course.is_live)
         if seconds is None and isinstance(end, Finished):  # an earlier version's journal has no times
             seconds = end.seconds
-        stopped = localization.format_duration(reading.stopped_s) if reading.stopped_s >= 1 else ""
-        value = localization.format_duration(seconds) if seconds is not None else ""
+        stopped = format_duration(reading.stopped_s) if reading.stopped_s >= 1 else ""
+        value = format_duration(seconds) if seconds is not None else ""
         fact.show_value(with_note(value, phrase("training.of_which_stopped", time=stopped)) if stopped else value)
         fact.setToolTip(phrase("training.elapsed_counts_everything"))
         fact.value.setAccessibleDescription(fact.toolTip())

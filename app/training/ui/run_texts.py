@@ -7,7 +7,7 @@ from typing import Any
 
 from app.base import wording
 from app.base.errors import AppError
-from app.base.wording import ErrorMessage, phrase
+from app.base.wording import ErrorMessage, format_duration, phrase
 from app.inference.local_model import LocalModel
 from app.models.artifact_steps import StepProgress
 from app.training import training_errors
@@ -16,7 +16,7 @@ from app.training.runs.run_clock import ClockReading
 from app.training.runs.run_progress import HealthCheck, RunProgress
 from app.training.services.training_runner import TrainingRunner
 from app.uikit import localization
-from app.uikit.localization import format_duration, join_facts
+from app.uikit.localization import join_facts
 from trainer import events
 from trainer.events import Failed, Finished
 

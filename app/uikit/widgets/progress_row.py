@@ -1,13 +1,12 @@
 """Show the progress of long work, the time left, and a button to cancel."""
 
-import math
 import time
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar
 
 from app.base.services import background
-from app.base.wording import phrase
+from app.base.wording import format_time_left, phrase
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -22,16 +21,6 @@ class TimeLeftText(background.TimeLeftEstimator):
     def words(self) -> str:
         """Return the time left as text; "" while it is unknown."""
         return format_time_left(self.seconds) if self.seconds is not None else ""
-
-
-def format_time_left(seconds: int) -> str:
-    """Return the time left as text: in seconds below a minute, else rounded up to minutes."""
-    if seconds < 60:
-        return phrase("uikit.s_s_left", s=seconds)
-    minutes = math.ceil(seconds / 60)
-    if minutes < 60:
-        return phrase("uikit.about_m_min_left", m=minutes)
-    return phrase("uikit.about_h_h_m_min", h=minutes // 60, m=minutes % 60)
 
 
 STEPS = 1000  # the maximum of the progress bar

@@ -6,10 +6,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QProgressBar
 
+from app.base import wording
 from app.chat.ui.transcript.answer_view import StageLine
 from app.inference.services.events import AnswerStage, EngineStatus
 from app.shell.ui.status_line import StatusLine
-from app.uikit.widgets import progress_row
 from app.uikit.widgets.progress_row import ProgressRow, TimeLeftText
 
 
@@ -94,7 +94,7 @@ def test_work_that_begins_again_is_estimated_anew(clock):
     ],
 )
 def test_the_time_left_in_words(seconds, words):
-    assert progress_row.format_time_left(seconds) == words
+    assert wording.format_time_left(seconds) == words
 
 
 @pytest.fixture
