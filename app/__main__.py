@@ -19,6 +19,7 @@
 Heavy imports wait until the role is known.
 """
 
+import signal
 import sys
 
 from app import __version__
@@ -41,6 +42,10 @@ def main() -> int:
     if arguments == ["--version"]:  # needs nothing of what follows
         print(f"kotae {__version__}", flush=True)  # noqa: T201
         return 0
+    # Ctrl+C ends the imports without a traceback; `cli.main` says that a command was interrupted.
+    is_interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     _prepare(arguments)
     if arguments[:1] == ["--engine"]:
         from app.inference.engine import worker
@@ -89,13 +94,13 @@ def main() -> int:
         offline_check.main(arguments[1:])
     from app import cli
 
+    if is_interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return cli.main(arguments, _open_window)
 
 
 def _prepare(arguments: list[str]) -> None:
     """Set up what every role needs, before any module of the role is imported."""
-    import signal
-
     from app.base import programs
     from app.base.files import file_permissions
     from app.base.invisible_characters import SafeTerminal

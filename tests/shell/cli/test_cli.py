@@ -381,6 +381,25 @@ def test_ctrl_c_ends_with_130_and_says_so(tmp_path: Path, tiny_model: Path) -> N
     assert b"Traceback" not in errors
 
 
+_INTERRUPTED_IMPORT = """
+import importlib.abc, os, signal, sys
+class Interrupt(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "app.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["kotae", "docs", "list"]
+from app.__main__ import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGINT")
+def test_ctrl_c_during_the_imports_ends_without_a_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", _INTERRUPTED_IMPORT], cwd=ROOT, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
 def test_a_second_ctrl_c_ends_at_once_when_the_engine_does_not_answer(tmp_path: Path, tiny_model: Path) -> None:
     with _asking(tmp_path, "!hang", tiny_model) as process:
         wait_until(lambda: any(child.status() == psutil.STATUS_STOPPED for child in _children(process)))
