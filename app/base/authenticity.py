@@ -13,7 +13,6 @@ import contextlib
 import functools
 import hashlib
 import hmac
-import os
 import secrets
 import sys
 import uuid
@@ -123,8 +122,6 @@ REGISTRY_FILE = "made_here.txt"  # in the data folder
 REGISTERED_NAMES = ("run.json", "gate.json", "study.json", "results.json")
 _LIST_BYTES = 64 << 20  # the limit of the list: a million hashes
 _FILE_BYTES = 256 << 20  # the limit of a registered file; results.json of an evaluation is the largest
-_FOLDERS = ("runs", "evaluations")  # earlier versions wrote REGISTERED_NAMES here without a list
-_DATABASE = "kotae.sqlite"  # exists in a data folder that an earlier version has used
 
 
 class _Registry:
@@ -154,12 +151,10 @@ _registry = _Registry()
 
 
 def use_registry(data: Path) -> None:
-    """Use the list of hashes in the folder `data`; a new one begins with the files of an earlier version. Raises
-    OSError."""
+    """Use the list of hashes in the folder `data`; a new one is empty, whatever lies there. Raises OSError."""
     _registry.file, _registry.digests, _registry.read_bytes = data / REGISTRY_FILE, set(), 0
     if not _registry.file.exists():
-        digests = _digests_below(data) if (data / _DATABASE).is_file() else []
-        create_atomically(_registry.file, "".join(f"{digest}\n" for digest in digests).encode("ascii"))
+        create_atomically(_registry.file, b"")
 
 
 def write_registered(path: Path, content: bytes) -> None:
@@ -192,15 +187,3 @@ def is_file_written_by_kotae(path: Path) -> bool:
 
 def _digest(name: str, content: bytes) -> str:
     return hashlib.sha256(name.encode() + b"\0" + content).hexdigest()
-
-
-def _digests_below(data: Path) -> list[str]:
-    """Return the hashes of all files in `_FOLDERS` whose names are in `REGISTERED_NAMES`, without following links."""
-    digests = []
-    for folder in _FOLDERS:
-        for base, _folders, names in os.walk(data / folder):
-            for path in (Path(base, name) for name in REGISTERED_NAMES if name in names):
-                with contextlib.suppress(OSError):
-                    if not path.is_symlink():
-                        digests.append(_digest(path.name, read_regular(path, _FILE_BYTES)))
-    return digests
