@@ -109,7 +109,7 @@ class AskOffer(QFrame):
             button = ElidedButton(self._theme, untrusted_text.make_harmless(question))
             self.question_buttons.append(button)
             button.clicked.connect(lambda _=False, question=question: self._ask(question))
-            self._questions.addWidget(button)
+            self._questions.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         self._example_words.setVisible(bool(offer.questions))
         self.setAccessibleName(self._heading.text())
         self.show()

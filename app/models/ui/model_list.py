@@ -378,7 +378,7 @@ class ModelTabs(QWidget):
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(6)
-        self._row.addWidget(FlowBox(*self.buttons.values()), 1)
+        self._row.addWidget(FlowBox(*self.buttons.values()), 1, Qt.AlignmentFlag.AlignVCenter)
         self._row.addWidget(self.filter, 4)
         self.buttons["chat"].setChecked(True)
 
