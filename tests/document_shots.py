@@ -214,7 +214,7 @@ QUESTIONS = {
 def documents_offer(parts: AppContext) -> None:
     """What was read is offered to be asked."""
     documents(parts)
-    one = parts.documents.collections()[0]
+    one = parts.window.page("documents").collection
     scope = (CollectionRef(one.id, one.name),)
     parts.reading_offers.offered.emit(ReadingOffer(one.id, one.name, 6, scope, QUESTIONS[current_language()]))
 

@@ -73,7 +73,7 @@ from tests.source_shots import SOURCE_SHOTS, wait
 from tests.start_shots import START_SHOTS
 from tests.training_shots import TRAINING_SHOTS
 
-SIZES = {"wide": (1440, 900), "small": (800, 600)}
+SIZES = {"wide": (1440, 900), "laptop": (1280, 720), "small": (800, 600)}
 DAY_S = 24 * 60 * 60
 
 QUESTIONS = {"ja": (

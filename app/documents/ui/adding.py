@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QWidget
 
 from app.base.wording import phrase
@@ -101,6 +102,7 @@ class AskOffer(QFrame):
 
     def show_offer(self, offer: ReadingOffer) -> None:
         self._offer = offer
+        self.setMinimumHeight(0)
         key = "documents.name_was_read" if offer.documents == 1 else "documents.n_documents_of_name_were_read"
         self._heading.setText(phrase(key, name=offer.title, n=f"{offer.documents:,}"))
         clear_layout(self._questions)
@@ -109,10 +111,15 @@ class AskOffer(QFrame):
             button = ElidedButton(self._theme, untrusted_text.make_harmless(question))
             self.question_buttons.append(button)
             button.clicked.connect(lambda _=False, question=question: self._ask(question))
-            self._questions.addWidget(button)
+            self._questions.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         self._example_words.setVisible(bool(offer.questions))
         self.setAccessibleName(self._heading.text())
         self.show()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Ask for the height of wrapped lines, because a scrolling page grants only that of unwrapped ones."""
+        super().resizeEvent(event)
+        self.setMinimumHeight(self.heightForWidth(self.width()))
 
     def dismiss(self) -> None:
         self._offer = None

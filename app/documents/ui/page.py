@@ -360,7 +360,7 @@ class DocumentsPage(Page):
             )
             menu.addSeparator()
         self._add_overviews(menu, [document for document in chosen if document.indexed_at])
-        again = menu.addAction(icon("refresh-cw"), phrase("common.read_again"), lambda: actions.read_again(chosen))
+        again = menu.addAction(icon("refresh-cw"), phrase("documents.read_again"), lambda: actions.read_again(chosen))
         again.setShortcut(QKeySequence(Qt.Key.Key_F5))
         collection = self.collection
         if collection is not None and not collection.is_builtin:

@@ -71,7 +71,7 @@ class ReportPanel(QFrame):
         self.summary_button = Button(theme, phrase("documents.summarize_document"), icon="quote", compact=True)
         self.open_button = Button(theme, phrase("documents.open"), icon="external-link", compact=True)
         self.folder_button = Button(theme, phrase("documents.show_in_folder"), icon="folder-open", compact=True)
-        self.again_button = Button(theme, phrase("common.read_again"), icon="refresh-cw", compact=True)
+        self.again_button = Button(theme, phrase("documents.read_again"), icon="refresh-cw", compact=True)
         self.encoding_button = Button(theme, phrase("documents.change_the_encoding"), compact=True)
         return FlowBox(
             self.read_button, self.summary_button, self.open_button, self.folder_button, self.again_button,

@@ -356,5 +356,5 @@ class BlindView(QWidget):
 
     def _show_error(self, error: AppError, *, can_retry: bool = False) -> None:
         message = describe_error(error)
-        actions = (("again", phrase("common.read_again")),) if can_retry else ()
+        actions = (("again", phrase("common.try_again")),) if can_retry else ()
         self.banner.show_message("danger", message.message, message.next, actions)

@@ -85,7 +85,7 @@ def state_words(download: Download, queue_position: int) -> str:
     if state != "running":
         return join_facts(phrase(f"models.download_state.{state}"), amount)
     left = format_time_left(max(1, math.ceil(download.seconds_left))) if download.seconds_left is not None else ""
-    return join_facts(amount, speed_words(download.bytes_per_s), left)
+    return join_facts(amount, left, speed_words(download.bytes_per_s))
 
 
 def amount_words(download: Download) -> str:

@@ -37,7 +37,7 @@ from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets import list_rows
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FLOW_SPACING_PX, FlowBox, Stretch, make_column
+from app.uikit.widgets.containers import FLOW_SPACING_PX, FlowBox, Stretch, make_column, set_direction
 from app.uikit.widgets.fields import SearchField
 
 EntryRole = Qt.ItemDataRole.UserRole + 1
@@ -371,7 +371,6 @@ class ModelTabs(QWidget):
         self.buttons = {tab: Button(theme, name, compact=True) for tab, name in self.names.items()}
         self.filter = SearchField(theme, phrase("models.filter_by_name_or_feature"))
         self.filter.setMinimumWidth(theme.px(FILTER_LEAST_PX))
-        self.filter.setMaximumWidth(theme.px(FILTER_MOST_PX))
         self.group = QButtonGroup(self)
         for button in self.buttons.values():
             button.setCheckable(True)
@@ -379,19 +378,23 @@ class ModelTabs(QWidget):
         self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(6)
-        self._row.addWidget(FlowBox(*self.buttons.values()), 1)
+        self._row.addWidget(FlowBox(*self.buttons.values()), 1, Qt.AlignmentFlag.AlignVCenter)
         self._row.addWidget(self.filter, 4)
         self.buttons["chat"].setChecked(True)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Move the filter below the tabs if they do not fit in one row, and shorten its placeholder if necessary."""
         super().resizeEvent(event)
-        field = self.filter
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Keep the tabs in one row: narrow the filter, or move it below them, and shorten its placeholder if needed."""
+        field, px = self.filter, self._theme.px
         buttons = sum(button.sizeHint().width() + FLOW_SPACING_PX for button in self.buttons.values())
-        directions = QBoxLayout.Direction
-        fits = buttons + field.minimumWidth() + 6 <= self.width()
-        self._row.setDirection(directions.LeftToRight if fits else directions.TopToBottom)
-        text_width = field.width() - field.textMargins().left() - self._theme.px(PADDING_PX)
+        room = self.width() - buttons - self._row.spacing()
+        is_row = room >= px(FILTER_LEAST_PX)
+        set_direction(self._row, is_row=is_row)
+        field.setMaximumWidth(min(px(FILTER_MOST_PX), room) if is_row else px(FILTER_MOST_PX))
+        text_width = min(field.maximumWidth(), self.width()) - field.textMargins().left() - px(PADDING_PX)
         placeholder = field.accessibleName()
         fits = field.fontMetrics().horizontalAdvance(placeholder) <= text_width
         field.setPlaceholderText(placeholder if fits else phrase("models.filter"))
@@ -410,3 +413,4 @@ class ModelTabs(QWidget):
     def set_counts(self, counts: Mapping[str, int]) -> None:
         for tab, count in counts.items():
             self.buttons[tab].setText(f"{self.names[tab]} {count}")
+        self._arrange()

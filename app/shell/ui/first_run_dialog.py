@@ -331,6 +331,8 @@ class FirstRunDialog(QDialog):
         self._show_buttons()
         if self.step == MODEL and self.model.progress.isHidden():
             self._focus_first()
+        elif self.step == MODEL:  # the focus has left the button pressed, which scrolls away from the progress
+            self._pages[MODEL].verticalScrollBar().setValue(0)
 
     def _on_kit_requested(self) -> None:
         self.hide()

@@ -155,7 +155,7 @@ class SeenTranscript(Transcript):
 
     def facts(self, number: int) -> list[str]:
         """Return the facts of an answer, which its menu opens."""
-        return list(entries(self.menu(number)[phrase("chat.facts_of_this_answer")].menu()))
+        return list(entries(self.menu(number)[phrase("chat.answer_facts")].menu()))
 
 
 @pytest.fixture

@@ -263,6 +263,17 @@ def test_the_catalogue_leads_with_what_is_comfortable_here_and_is_filtered_by_th
     assert set(words()) == {"comfortable"}
 
 
+@pytest.mark.parametrize("width", [1440, 1280])
+def test_the_tabs_stand_in_one_row_and_the_filter_beside_or_below_them(driver, qtbot, width):
+    driver.window.resize(width, 900)
+    tabs = driver.page.tabs
+    buttons, field = list(tabs.buttons.values()), tabs.filter
+    qtbot.waitUntil(lambda: len({button.y() for button in buttons}) == 1)
+    is_beside = field.x() > buttons[-1].geometry().right()
+    assert is_beside or field.y() > buttons[-1].mapTo(tabs, QPoint()).y()
+    assert all(button.width() >= button.sizeHint().width() for button in buttons)
+
+
 def test_where_every_model_is_slow_the_quickest_lead_and_giants_come_last(driver, monkeypatch, where):
     judge(driver, monkeypatch, 64, where, MachineSpeed(2.2e9, 1.6e10, 1.4e10, 2, 1.0))
     cards = [one for one in driver.page.models._entries if one.usual is not None and one.usual.word == "slow"]

@@ -297,6 +297,7 @@ def test_adding_the_trial_model_shows_progress_and_is_cancelled_by_keyboard(with
     press(qtbot, Qt.Key.Key_Return)
     step = choosing.model
     qtbot.waitUntil(lambda: "0.25 GB" in step.progress.words)
+    qtbot.waitUntil(lambda: not step.progress.visibleRegion().isEmpty())
     assert step.progress.cancel_button.hasFocus()
     assert not step.starter_button.isEnabled()
     with qtbot.waitSignal(parts.library.failed):

@@ -591,7 +591,7 @@ def test_only_what_was_dragged_in_the_list_moves_when_dropped(hand, store, qtbot
 
 def test_an_empty_list_says_what_will_stand_there_and_enter_searches_for_more(hand, qtbot):
     sidebar = hand().window.sidebar
-    assert sidebar._empty.text() == "質問すると、ここに会話が並びます。"
+    assert sidebar._empty.text() == "会話は、ここに並びます。"
     sidebar.filter.setText("橋")
     assert sidebar._empty.text() == "「橋」は見つかりません。"
     with qtbot.waitSignal(sidebar.search_requested) as signal:

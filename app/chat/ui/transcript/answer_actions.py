@@ -231,7 +231,7 @@ class AnswerActions(QWidget):
             menu.addSeparator()
         menu.addAction(phrase("common.view_log"), navigation.log_requested.emit)
         if facts := fact_lines(self._details):
-            shown = menu.addMenu(phrase("chat.facts_of_this_answer"))
+            shown = menu.addMenu(phrase("chat.answer_facts"))
             for fact in facts:
                 shown.addAction(self._fact(fact, shown))
         return menu
