@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.models.artifact_steps import StepProgress
 from app.training.runs import run_clock, run_folders
 from app.training.runs.run_clock import ClockReading, RunClock, StageRates
 from app.training.runs.run_journal import JOURNAL_FILE
+from app.training.ui import run_texts
 from trainer import events
 from trainer.events import EvaluationStep, Event, Finished, Paused, Phase, RunForecast, Started, TrainingStep
 from trainer.spec import RunSpec
@@ -120,6 +122,21 @@ def test_the_bar_never_goes_back_and_the_time_left_never_rises_or_stands_still(
     assert len(moving) > 100
     assert all(after < before for before, after in itertools.pairwise(moving))
     assert len(measured) - len(moving) < len(measured) / 20  # at the very end, where the last step takes longer
+
+
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
+def test_the_time_left_does_not_rise_in_words_either(tmp_path: Path, machine: Machine) -> None:
+    shown = watched(RunClock(run_of(tmp_path), StageRates()), machine)
+    said = [run_texts.left_text(one) for at, one in shown if at >= START + machine.convert_s + 32]
+    assert len(set(said)) > 20
+    assert all(least_s(after) <= least_s(before) for before, after in itertools.pairwise(said)), said
+
+
+def least_s(text: str) -> int:
+    """The lower end of what is said, in seconds."""
+    low, _, high = text.partition("～")
+    low += "" if re.search("[秒分]", low) else high[-1:]
+    return sum({"秒": 1, "分": 60, "時間": 3600}[unit] * int(n) for n, unit in re.findall(r"(\d+)\s?(秒|分|時間)", low))
 
 
 def test_before_the_measured_steps_a_range_is_shown_that_falls(tmp_path: Path) -> None:

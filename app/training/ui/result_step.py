@@ -76,7 +76,7 @@ class ResultStep(WizardStep):
         self.categories = CategoriesCard(theme)
         self.pairs = AnswerPairsCard(theme)
         self.trying = TryItCard(theme, self.trial)
-        self._content = QWidget()
+        self._content, self.details = QWidget(), QWidget()
         self._build()
         self._connect()
 
@@ -102,15 +102,10 @@ class ResultStep(WizardStep):
         left = make_column(self.gate_table, self.forms, self.trying, Stretch(), spacing_px=GAP_PX)
         right = make_column(self.categories, self.pairs, Stretch(), spacing_px=GAP_PX)
         self._columns = make_row((left, 1), (right, 1), spacing_px=GAP_PX)
-        make_column(
-            self.verdict,
-            self.in_use,
-            self.resumed_note,
-            self._columns,
-            (self.compare_button, 0, Qt.AlignmentFlag.AlignLeft),
-            into=self._content,
-            spacing_px=GAP_PX,
-        )
+        compare = (self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
+        make_column(self._columns, compare, into=self.details, spacing_px=GAP_PX)
+        shown = (self.verdict, self.in_use, self.resumed_note, self.details)
+        make_column(*shown, into=self._content, spacing_px=GAP_PX)
         make_column(
             self.banner,
             self._content,
@@ -125,6 +120,7 @@ class ResultStep(WizardStep):
         trainings, verdict, forms = self._trainings, self.verdict, self.forms
         verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form_to_use))
         verdict.advice_button.clicked.connect(lambda: self.retrain_requested.emit(verdict.advised_preset))
+        verdict.fold_button.toggled.connect(lambda: self.details.setVisible(verdict.shows_details))
         self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
         forms.chosen.connect(self._update_actions)
         forms.make_requested.connect(self._make)
@@ -143,6 +139,7 @@ class ResultStep(WizardStep):
     def _on_read(self, view: RunResult) -> None:
         self.view = view
         self.verdict.show_result(view)
+        self.details.setVisible(self.verdict.shows_details)
         self.resumed_note.setVisible(view.is_further)
         self.gate_table.setVisible(bool(view.conditions))
         self.gate_table.show_conditions(view.conditions)

@@ -50,7 +50,7 @@ class VerdictCard(QFrame):
         self.detail = Label(role="caption", tone="text2", wraps=True, selectable=True)
         self.warning = Label(role="caption", tone="text2", wraps=True, selectable=True)
         self.why_not = Label(role="caption", tone="warning", wraps=True, selectable=True)
-        self.is_rejected = False
+        self.is_rejected = self._has_report = False
         self.advised_preset = ""  # with which a rejected run is repeated; "": with other rows
         self.advice_button = Button(theme, "", "primary", "refresh-cw")
         self.fold_button = Button(theme, "", "link")
@@ -63,8 +63,7 @@ class VerdictCard(QFrame):
         self._build()
 
     def show_result(self, view: RunResult) -> None:
-        gate = view.gate
-        self.report_button.setVisible(view.has_report)
+        gate, self._has_report = view.gate, view.has_report
         self.judge_button.setVisible(gate is None and view.can_judge)
         self.is_rejected = gate is not None and gate.verdict == "reject"
         self.advice_button.setVisible(self.is_rejected)
@@ -79,6 +78,11 @@ class VerdictCard(QFrame):
         self.setAccessibleName(join_facts(self.word.text(), self.sentence.text()))
         repolish(self)
         self._set_direction()
+
+    @property
+    def shows_details(self) -> bool:
+        """Return whether the details of the result are to be shown: those of a rejection only on request."""
+        return not self.is_rejected or self.fold_button.isChecked()
 
     def show_obstacle(self, why_not: str, *, can_use: bool, can_judge: bool) -> None:
         """Enable the buttons. `why_not`: the reason why one of them is disabled; "" if none is."""
@@ -123,13 +127,14 @@ class VerdictCard(QFrame):
         self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignVCenter if is_row else Qt.AlignmentFlag(0))
 
     def _fold(self) -> None:
-        """Show the details; those of a rejection, with the button to use it anyway, only if they are unfolded."""
-        is_shown = not self.is_rejected or self.fold_button.isChecked()
+        """Show the details; those of a rejection, with report and the button to use it anyway, only if unfolded."""
+        is_shown = self.shows_details
         self.fold_button.setText(
             phrase("training.hide_reasons_and_figures") if is_shown else phrase("training.reasons_and_figures")
         )
         for label in (self.reasons, self.detail, self.warning):
             label.setVisible(is_shown and bool(label.text()))
+        self.report_button.setVisible(self._has_report and is_shown)
         if self.is_rejected:
             self.use_button.setVisible(is_shown)
 
