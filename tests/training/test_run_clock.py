@@ -209,6 +209,25 @@ def test_elapsed_is_wall_time_from_the_first_start_and_pauses_are_counted_apart(
     assert now.share >= before.share
 
 
+def test_elapsed_begins_with_the_process_which_is_heard_of_later(tmp_path: Path) -> None:
+    clock = RunClock(run_of(tmp_path), StageRates())
+    clock.take(START + 20, Started(1, 1, START))
+    assert clock.elapsed_s(START + 30, is_live=True) == 30
+
+
+def test_a_lower_estimate_moves_the_bar_no_faster_than_time_does(tmp_path: Path) -> None:
+    clock = RunClock(run_of(tmp_path), StageRates({"training": 50.0}))
+    clock.take(START, Started(1, 1, START))
+    clock.take(START + 5, Phase("reading"))
+    before = clock.look(START + 20)
+    clock.take(START + 20, RunForecast(1, 1, 1.0, 5.0, 1, is_measured=False))
+    after = clock.look(START + 60)
+    assert after.left_s is not None
+    assert before.left_s is not None
+    assert after.left_s < before.left_s / 4
+    assert after.share < 60 / (60 + 2 * after.left_s)  # the rough range begins with a half
+
+
 def test_a_run_that_died_or_begins_again_counts_the_time_in_between_as_stopped_or_not_at_all(tmp_path: Path) -> None:
     clock = RunClock(run_of(tmp_path), StageRates())
     clock.take(START, Started(1, 1, START))
