@@ -378,6 +378,13 @@ def _count_lines(path: Path) -> int:
         return 0
 
 
+def whole_s(requested: RunSpec, training_s: float) -> float:
+    """Return the seconds from the start of a planned run to its verdict. `training_s`: those of its training."""
+    clock = RunClock(requested, read_rates(Path(requested.folder)))
+    clock._costs["training"] = training_s
+    return clock._costs["starting"] + sum(clock._later_costs())
+
+
 def learn_rates(run: Path, judged: Sequence[tuple[float, StepProgress]], ended_at: float) -> None:
     """Keep what the stages of a judged run cost, for the next one. `judged`: what the gate reported, and when."""
     rates = read_rates(run)

@@ -252,7 +252,7 @@ def starts_over(course: RunProgress) -> bool:
 def _saved_progress(course: RunProgress, before: str) -> str:
     """Return the sentence `before`, followed by what is saved and how to continue."""
     saved = course.standing.saved
-    if saved is None or not saved.step:
+    if saved is None or not saved.step or starts_over(course):
         return localization.join_sentences(before, phrase("training.nothing_was_saved") if starts_over(course) else "")
     return localization.join_sentences(before, phrase("training.all_up_to_step_n", n=f"{saved.step:,}"))
 

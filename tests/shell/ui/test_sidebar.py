@@ -189,7 +189,7 @@ def test_ctrl_z_takes_back_pins_and_names_before_what_was_done_earlier(hand, sto
     assert texts(at.model) == ["ピン留め", "改めた名前"]
     at.undo()
     assert texts(at.model) == ["ピン留め", "二"]
-    assert at.window.toast.accessibleName() == "名前を元に戻しました。"
+    assert at.window.toast.accessibleName() == "名前を「二」に戻しました。"
     at.window.toast.button.click()
     assert "改めた名前" in texts(at.model)
     at.undo()
