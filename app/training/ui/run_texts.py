@@ -15,6 +15,7 @@ from app.training.runs import run_progress
 from app.training.runs.run_clock import ClockReading
 from app.training.runs.run_progress import HealthCheck, RunProgress
 from app.training.services.training_runner import TrainingRunner
+from app.training.ui import training_texts
 from app.uikit import localization
 from app.uikit.localization import format_duration, join_facts
 from trainer import events
@@ -46,7 +47,7 @@ def phase_text(course: RunProgress) -> str:
 
 
 def judging_progress_text(progress: StepProgress) -> str:
-    what = wording.phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
+    what = training_texts.gate_step_text(progress)
     facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
     if progress.total:
         return wording.phrase("training.run_gating.percent", percent=100 * progress.done // progress.total, **facts)

@@ -277,7 +277,7 @@ class FormsCard(TableCard):
     def show_making(self, progress: StepProgress) -> None:
         if self.progress.isHidden():
             self.begin()
-        what = phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
+        what = training_texts.gate_step_text(progress)
         self.progress.say(phrase("training.making_a_b_what", a=progress.number, b=progress.steps, what=what))
         self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind != "score")
 
