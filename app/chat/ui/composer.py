@@ -8,17 +8,7 @@ after the user opens another conversation, and after a crash.
 import sys
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import (
-    QFocusEvent,
-    QKeyEvent,
-    QKeySequence,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QTextCursor,
-    QTextOption,
-)
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption
 from PySide6.QtWidgets import QCheckBox, QFrame, QPlainTextEdit, QWidget
 
 from app.base.wording import phrase
@@ -102,7 +92,7 @@ class QuestionEditor(QPlainTextEdit):
         elif event.key() == Qt.Key.Key_Escape:
             event.accept()
             self.stop_requested.emit()
-        elif event.matches(QKeySequence.StandardKey.Delete) and self._is_untouched and self.document().isEmpty():
+        elif event.key() == Qt.Key.Key_Delete and self._is_untouched and self.document().isEmpty():
             event.ignore()  # there is nothing to delete here, but the window may know what was clicked
         else:
             self._is_untouched = False

@@ -35,7 +35,7 @@ class StatusBadge(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
 
 
-VERDICT_WIDE_PX = 720  # from this width on, verdict, sentences and buttons are side by side
+BESIDE_BUTTONS_PX = 460  # from this width on, verdict and sentences stand beside the buttons
 _LEVELS = {"adopt": "passed", "check": "check", "reject": "reject"}
 
 
@@ -77,7 +77,6 @@ class VerdictCard(QFrame):
         self._fold()
         self.setAccessibleName(join_facts(self.word.text(), self.sentence.text()))
         repolish(self)
-        self._set_direction()
 
     @property
     def shows_details(self) -> bool:
@@ -117,7 +116,7 @@ class VerdictCard(QFrame):
         self._content = make_row(head, (texts, 1), self._buttons, into=self, margins_px=(20, 14, 16, 14), spacing_px=20)
 
     def _set_direction(self) -> None:
-        is_row = self.width() >= self._theme.px(VERDICT_WIDE_PX)
+        is_row = self.width() - self._buttons.sizeHint().width() >= self._theme.px(BESIDE_BUTTONS_PX)
         set_direction(self._content, is_row=is_row)
         self._content.setSpacing(20 if is_row else 10)
         side = QSizePolicy.Policy.Maximum if is_row else QSizePolicy.Policy.Preferred
@@ -137,6 +136,7 @@ class VerdictCard(QFrame):
         self.report_button.setVisible(self._has_report and is_shown)
         if self.is_rejected:
             self.use_button.setVisible(is_shown)
+        self._set_direction()
 
     def _show_advice(self, gate: GateResult, preset: str) -> None:
         codes = [reason.code for reason in gate.reasons if reason.level == "reject"]
