@@ -76,7 +76,7 @@ class ResultStep(WizardStep):
         self.categories = CategoriesCard(theme)
         self.pairs = AnswerPairsCard(theme)
         self.trying = TryItCard(theme, self.trial)
-        self._content, self.details = QWidget(), QWidget()
+        self._content = QWidget()
         self._build()
         self._connect()
 
@@ -102,10 +102,15 @@ class ResultStep(WizardStep):
         left = make_column(self.gate_table, self.forms, self.trying, Stretch(), spacing_px=GAP_PX)
         right = make_column(self.categories, self.pairs, Stretch(), spacing_px=GAP_PX)
         self._columns = make_row((left, 1), (right, 1), spacing_px=GAP_PX)
-        compare = (self.compare_button, 0, Qt.AlignmentFlag.AlignLeft)
-        make_column(self._columns, compare, into=self.details, spacing_px=GAP_PX)
-        shown = (self.verdict, self.in_use, self.resumed_note, self.details)
-        make_column(*shown, into=self._content, spacing_px=GAP_PX)
+        make_column(
+            self.verdict,
+            self.in_use,
+            self.resumed_note,
+            self._columns,
+            (self.compare_button, 0, Qt.AlignmentFlag.AlignLeft),
+            into=self._content,
+            spacing_px=GAP_PX,
+        )
         make_column(
             self.banner,
             self._content,
@@ -120,7 +125,7 @@ class ResultStep(WizardStep):
         trainings, verdict, forms = self._trainings, self.verdict, self.forms
         verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form_to_use))
         verdict.advice_button.clicked.connect(lambda: self.retrain_requested.emit(verdict.advised_preset))
-        verdict.fold_button.toggled.connect(lambda: self.details.setVisible(verdict.shows_details))
+        verdict.fold_button.toggled.connect(self._show_details)
         self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
         forms.chosen.connect(self._update_actions)
         forms.make_requested.connect(self._make)
@@ -139,18 +144,28 @@ class ResultStep(WizardStep):
     def _on_read(self, view: RunResult) -> None:
         self.view = view
         self.verdict.show_result(view)
-        self.details.setVisible(self.verdict.shows_details)
         self.resumed_note.setVisible(view.is_further)
-        self.gate_table.setVisible(bool(view.conditions))
         self.gate_table.show_conditions(view.conditions)
         self.forms.show_choices(view.forms)
         self.categories.show_categories(view.categories)
         self.pairs.show_pairs(view.pairs)
-        self.trying.setVisible(view.has_adapter)
+        self._show_details()
         self._content.show()
         self._update_actions()
         if self._is_focus_pending:
             self._focus()
+
+    def _show_details(self) -> None:
+        """Show each card that has content, but those of a rejection only on request."""
+        view, is_shown = self.view, self.verdict.shows_details
+        if view is None:
+            return
+        cards: tuple[tuple[QWidget, object], ...] = (
+            (self.gate_table, view.conditions), (self.forms, view.forms), (self.trying, view.has_adapter),
+            (self.categories, view.categories.rows), (self.pairs, view.pairs), (self.compare_button, True),
+        )  # fmt: skip
+        for card, content in cards:
+            card.setVisible(is_shown and bool(content))
 
     def _update_actions(self, *_: object) -> None:
         """Enable the actions that are possible now."""
