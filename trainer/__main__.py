@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import NoReturn
@@ -45,6 +46,7 @@ def main(arguments: list[str]) -> NoReturn:
 def _run(
     requested: spec.RunSpec, here: machine.MachineSettings, journal: TrainerJournal, options: argparse.Namespace
 ) -> int:
+    began_at = time.time()
     control = RunControl()
     control.listen_to_signals()
     if options.commands:
@@ -56,7 +58,7 @@ def _run(
 
         machine.require_logger(here.report_to)
         ends_after = options.ends_after or ""
-        last = run(requested, journal, control, resumes=options.resume, ends_after=ends_after, here=here)
+        last = run(requested, journal, control, began_at, resumes=options.resume, ends_after=ends_after, here=here)
         if last is not None:
             journal.send(last)
         return 0

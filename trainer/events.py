@@ -72,7 +72,7 @@ class Started:
 
     protocol: int
     pid: int
-    time: float  # seconds since 1970
+    time: float  # when the process began, in seconds since 1970
     resumed_step: int = 0  # 0: started from the beginning
     versions: dict[str, str] = field(default_factory=dict)  # versions by library
     data: dict[str, Any] = field(default_factory=dict)  # {"train": {"sha256": ...}, ...}; only the tests' fake fills it

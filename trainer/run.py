@@ -9,7 +9,6 @@ import json
 import os
 import pickle
 import platform
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +68,7 @@ def run(
     requested: RunSpec,
     journal: TrainerJournal,
     control: RunControl,
+    began_at: float,
     *,
     resumes: bool,
     ends_after: str = "",
@@ -76,8 +76,8 @@ def run(
 ) -> Event | None:
     """Run a training and return its last event, which the caller sends.
 
-    `here`: what this machine decides. `ends_after`: "plan" or "probe" ends the run after its forecast and returns None;
-    "" trains. Raises RunError.
+    `began_at`: when the process began (seconds since 1970). `here`: what this machine decides. `ends_after`: "plan" or
+    "probe" ends the run after its forecast and returns None; "" trains. Raises RunError.
     """
     folder = Path(requested.folder)
     start = _resume_checkpoint(folder, resumes=resumes) if not ends_after else None
@@ -87,7 +87,7 @@ def run(
             folder.mkdir(parents=True, exist_ok=True)
         journal.keep_in(folder)
         versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-        journal.send(events.Started(events.PROTOCOL, os.getpid(), round(time.time(), 3), step, versions))
+        journal.send(events.Started(events.PROTOCOL, os.getpid(), round(began_at, 3), step, versions))
         previews = preflight.PLANNED_PREVIEWS if ends_after else preflight.PREVIEWS
         prepared = prepare(_read_effective(requested, folder) if resumes else requested, journal, previews, here)
         if ends_after == "plan":

@@ -17,6 +17,7 @@ _AT_ONCE = 500  # resamples per array, which has 500 rows and a column for each 
 _KEPT_UNITS = 500  # the draws of more units take over 5 MB and are made again each time
 _ALONE = 2**18  # OpenBLAS shares larger products among threads, which wait for each other on a busy machine
 _ROUNDING = 1e-12  # share of the largest value below which a sum is 0: thirds do not add up to it exactly
+_EQUAL = 1e-9  # rounding difference of equal means
 _NORMAL = NormalDist()
 _Floats = npt.NDArray[np.float64]
 # For `t_quantile`: for each power 1/df, 1/df^2… a divisor and the coefficients of z, z^3, z^5…
@@ -41,6 +42,13 @@ class ConfidenceInterval:
     def holds_zero(self) -> bool:
         """Return whether the interval includes 0; always True with fewer than LEAST_UNITS units."""
         return self.low <= 0 <= self.high or self.units < LEAST_UNITS
+
+    @property
+    def times_needed(self) -> float | None:
+        """Return how many times as many units would show a difference of this size; None if it is 0."""
+        if abs(self.mean) <= _EQUAL:
+            return None
+        return max(1.1, ((self.high - self.low) / 2 / abs(self.mean)) ** 2)
 
     @property
     def is_better(self) -> bool:

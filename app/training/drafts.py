@@ -123,6 +123,7 @@ class TrainingForecast:
     changes: tuple[tuple[str, Any], ...] = ()
     is_measured: bool = False
     device: str = ""  # "cuda" | "cpu"; "": unknown
+    whole_s: float = 0.0  # from the start to the verdict; 0: unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.base import authenticity, bootstrap, json_lines, wording
-from app.base.bootstrap import ConfidenceInterval
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.output_file import drive_errors
@@ -37,24 +37,26 @@ EQUAL_DIVERGENCE = 0.02  # if the divergence of next-token distributions from f1
 MERGE_NATS = 0.01  # merging in f16 changes the loss by less than this
 EXPORT_NATS = 0.2  # between training and the engine; above this, another model was exported
 FEW_EXAMPLES = 20
+MOST_NEEDED = 10_000  # test questions that can be asked for
 ENDED_SHARE, ENDED_LEAST = 0.95, 0.5
 LOOPING_SHARE, LOOPING_MOST = 0.05, 0.3
 JAPANESE_DROP, JAPANESE_MOST = 0.15, 0.5  # drops of the Japanese share that lead to "check" and "reject"
 
 VERSION = 3
 VERDICTS = ("adopt", "check", "reject")
+_CHANGE = ("change_nats", "low_nats", "high_nats", "count", "needed")
 # For each reason's code, the names of its facts.
 REASON_FACTS = {
-    "worse": ("change_nats", "low_nats", "high_nats"),
-    "unproven": ("change_nats", "low_nats", "high_nats"),
-    "form_worse": ("form", "change_nats", "low_nats", "high_nats"),
-    "form_unproven": ("form", "change_nats", "low_nats", "high_nats"),
+    "worse": _CHANGE,
+    "unproven": _CHANGE,
+    "form_worse": ("form", *_CHANGE),
+    "form_unproven": ("form", *_CHANGE),
     # The codes of preference tuning.
     "wins_less": ("win_share", "low_share", "high_share", "count"),
     "wins_unproven": ("win_share", "low_share", "high_share", "count"),
-    "chosen_rarer": ("change_nats", "low_nats", "high_nats"),
-    "shipped_worse": ("change_nats", "low_nats", "high_nats"),
-    "shipped_unproven": ("change_nats", "low_nats", "high_nats"),
+    "chosen_rarer": _CHANGE,
+    "shipped_worse": _CHANGE,
+    "shipped_unproven": _CHANGE,
     "ids_differ": ("equal", "total"),
     "ids_unchecked": (),
     "merge_differs": ("loss_nats",),
@@ -287,9 +289,17 @@ def _change_reasons(
 ) -> list[GateReason]:
     if change is None or change.is_better:
         return []
-    facts = {**(form_facts or {}), "change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
+    facts = {**(form_facts or {}), **change_facts(change)}
     kind, level = ("worse", "reject") if change.is_worse else ("unproven", "check")
     return [GateReason(prefix + kind, level, facts)]
+
+
+def change_facts(change: ConfidenceInterval) -> dict[str, Any]:
+    """Return the facts of a change. "needed": how many test questions would prove a gain of this size; 0: too many."""
+    is_known = change.mean < 0 and change.units >= LEAST_UNITS
+    needed = float(f"{change.units * (change.times_needed or 0.0):.1e}") if is_known else 0.0
+    ends = {"change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
+    return {**ends, "count": change.units, "needed": int(needed) if needed <= MOST_NEEDED else 0}
 
 
 def _win_rate(holdout: Holdout, groups: Sequence[str]) -> ConfidenceInterval | None:
@@ -304,8 +314,7 @@ def _preference_reasons(wins: ConfidenceInterval, change: ConfidenceInterval) ->
         facts = {"win_share": wins.mean, "low_share": wins.low, "high_share": wins.high, "count": wins.units}
         found.append(GateReason(code, level, facts))
     if change.is_worse:
-        facts = {"change_nats": change.mean, "low_nats": change.low, "high_nats": change.high}
-        found.append(GateReason("chosen_rarer", "check", facts))
+        found.append(GateReason("chosen_rarer", "check", change_facts(change)))
     return found
 
 
@@ -496,7 +505,15 @@ def groups_of_lines(rows: Path, numbers: Sequence[int]) -> tuple[str, ...] | Non
 def reason_text(reason: GateReason) -> str:
     """Return the reason as a sentence in the current language."""
     facts = {name: fact_text(name, value) for name, value in reason.facts.items()}
-    return wording.phrase(f"training.gate.{reason.code}", **facts)
+    if "low_nats" in facts:
+        is_few = reason.facts.get("count", LEAST_UNITS) < LEAST_UNITS  # without a count in older files
+        key = "training.change_of_few" if is_few else "training.change_and_interval"
+        facts["change"] = wording.phrase(key, **facts)
+    text = wording.phrase(f"training.gate.{reason.code}", **facts)
+    if not reason.code.endswith("unproven") or not reason.facts.get("needed"):
+        return text
+    needed = wording.phrase("training.questions_needed", needed=f"{reason.facts['needed']:,}")
+    return f"{text}{'' if wording.current_language() == 'ja' else ' '}{needed}"
 
 
 def win_rate_text(rate: ConfidenceInterval) -> str:

@@ -146,6 +146,7 @@ class RunPlan:
     problem: AppError | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     measured: RunForecast | None = None
+    whole_s: float = 0.0  # from the start to the verdict; 0: unknown
 
     @property
     def preview(self) -> Preview | None:

@@ -205,14 +205,13 @@ def _conditions(gate: GateResult) -> Iterator[GateCondition]:
 
 
 def _answer_conditions(gate: GateResult, row: FormRow) -> Iterator[GateCondition]:
-    yield GateCondition(
-        "ended", _worst_level(gate, "ended"), {"share": row.ended_share, "limit": quality_gate.ENDED_SHARE}
-    )
+    count = len(gate.answers)
+    ended = {"share": row.ended_share, "limit": quality_gate.ENDED_SHARE, "count": count}
+    yield GateCondition("ended", _worst_level(gate, "ended"), ended)
     if row.ended_share is None:
         return
-    yield GateCondition(
-        "looping", _worst_level(gate, "looping"), {"share": row.looping_share, "limit": quality_gate.LOOPING_SHARE}
-    )
+    looping = {"share": row.looping_share, "limit": quality_gate.LOOPING_SHARE, "count": count}
+    yield GateCondition("looping", _worst_level(gate, "looping"), looping)
     facts = {
         "share": row.japanese_share,
         "reference": gate.reference_japanese_share,

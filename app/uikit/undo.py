@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, SignalInstance
-from PySide6.QtGui import QFontMetrics
+from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QFrame, QWidget
 
 from app.base.wording import nest_quotes, phrase
@@ -17,6 +17,14 @@ SHOWN_MS = 10_000
 TOAST_MARGIN_PX = 16
 TITLE_CHARACTERS_MIN = 6
 UNDO, REDO = ("common.undo", "undo-2"), ("common.redo", "redo-2")  # key of the button's name, and its icon
+
+
+def undo_key(event: QKeyEvent) -> str:
+    """Return "undo" for Ctrl+Z, "redo" for Ctrl+Shift+Z and Ctrl+Y, and "" for other keys."""
+    if event.matches(QKeySequence.StandardKey.Undo):
+        return "undo"
+    is_ctrl_y = event.keyCombination() == (Qt.KeyboardModifier.ControlModifier | Qt.Key.Key_Y)
+    return "redo" if event.matches(QKeySequence.StandardKey.Redo) or is_ctrl_y else ""
 
 
 class Toast(QFrame):
@@ -147,19 +155,17 @@ class UndoStack(QObject):
         return self._done[-1] if self._done else None
 
     def push(self, action: UndoableAction) -> None:
-        """Add an action without a toast."""
-        if action.key:
-            self._drop([one for one in self._done if one.key == action.key])
-        if (action.done, action.title) != self._redone:
-            self._drop(self._undone)  # a new action cannot be followed by what was undone before it
-        self._redone = ("", "")
-        self._done.append(action)
+        """Add an action without a toast, unless it was done again: the key that did it tells nothing."""
+        if (action.done, action.title) == self._redone:
+            self.offer(action)
+        else:
+            self._add(action)
 
     def offer(self, action: UndoableAction) -> None:
         """Add an action and show it in the toast."""
         if self._shown is not None and self._shown.key != action.key:
             self._on_toast_expired()  # with the same key, the new action replaces the one in the toast
-        self.push(action)
+        self._add(action)
         self._shown = action
         self._toast.offer(action.done, UNDO, lambda: self._undo(action), action.title)
 
@@ -172,6 +178,14 @@ class UndoStack(QObject):
         """Do the action again that was undone last."""
         if self._undone:
             self._redo(self._undone[-1])
+
+    def _add(self, action: UndoableAction) -> None:
+        if action.key:
+            self._drop([one for one in self._done if one.key == action.key])
+        if (action.done, action.title) != self._redone:
+            self._drop(self._undone)  # a new action cannot be followed by what was undone before it
+        self._redone = ("", "")
+        self._done.append(action)
 
     def _undo(self, action: UndoableAction) -> None:
         if action not in self._done:

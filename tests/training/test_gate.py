@@ -221,6 +221,20 @@ def test_rows_of_one_group_count_once_and_a_few_prove_nothing(groups: list[str],
         assert [reason.facts["count"] for reason in found.reasons if reason.code == "few_examples"] == [count]
         if count < bootstrap.LEAST_UNITS:
             assert (found.verdict, "unproven" in dict(codes(found))) == ("check", True)
+            text = next(quality_gate.reason_text(one) for one in found.reasons if one.code == "unproven")
+            assert f"{count} 件では 95 % 区間を出せません" in text
+
+
+def test_a_gain_that_is_not_proven_tells_how_many_questions_would_prove_it() -> None:
+    found = judged(measured() | {SHIPPED: shaken(1.05)})
+    [reason] = found.reasons
+    change = found.change_from_shipped
+    assert reason.code == "shipped_unproven"
+    times = ((change.high - change.low) / 2 / change.mean) ** 2
+    assert reason.facts["needed"] == pytest.approx(COUNT * times, rel=0.06)
+    assert f"約 {reason.facts['needed']:,} 件あれば言えます" in quality_gate.reason_text(reason)
+    for other in (replace(change, mean=0.1), replace(change, units=4), replace(change, mean=-1e-4)):
+        assert quality_gate.change_facts(other)["needed"] == 0  # worse, too few, or far too many
 
 
 def test_groups_that_nobody_knows_are_told_and_reasons_to_reject_come_first() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.models.artifact_steps import StepProgress
 from app.training.runs import run_clock, run_folders
 from app.training.runs.run_clock import ClockReading, RunClock, StageRates
 from app.training.runs.run_journal import JOURNAL_FILE
+from app.training.ui import run_texts
 from trainer import events
 from trainer.events import EvaluationStep, Event, Finished, Paused, Phase, RunForecast, Started, TrainingStep
 from trainer.spec import RunSpec
@@ -122,6 +124,21 @@ def test_the_bar_never_goes_back_and_the_time_left_never_rises_or_stands_still(
     assert len(measured) - len(moving) < len(measured) / 20  # at the very end, where the last step takes longer
 
 
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES.keys())
+def test_the_time_left_does_not_rise_in_words_either(tmp_path: Path, machine: Machine) -> None:
+    shown = watched(RunClock(run_of(tmp_path), StageRates()), machine)
+    said = [run_texts.left_text(one) for at, one in shown if at >= START + machine.convert_s + 32]
+    assert len(set(said)) > 20
+    assert all(least_s(after) <= least_s(before) for before, after in itertools.pairwise(said)), said
+
+
+def least_s(text: str) -> int:
+    """The lower end of what is said, in seconds."""
+    low, _, high = text.partition("～")
+    low += "" if re.search("[秒分]", low) else high[-1:]
+    return sum({"秒": 1, "分": 60, "時間": 3600}[unit] * int(n) for n, unit in re.findall(r"(\d+)\s?(秒|分|時間)", low))
+
+
 def test_before_the_measured_steps_a_range_is_shown_that_falls(tmp_path: Path) -> None:
     shown = watched(RunClock(run_of(tmp_path), StageRates()), Machine())
     rough = [one for at, one in shown if at < START + 60 + 32]
@@ -190,6 +207,25 @@ def test_elapsed_is_wall_time_from_the_first_start_and_pauses_are_counted_apart(
     assert clock.elapsed_s(START + 760, is_live=True) == 760
     assert now.stopped_s == 600
     assert now.share >= before.share
+
+
+def test_elapsed_begins_with_the_process_which_is_heard_of_later(tmp_path: Path) -> None:
+    clock = RunClock(run_of(tmp_path), StageRates())
+    clock.take(START + 20, Started(1, 1, START))
+    assert clock.elapsed_s(START + 30, is_live=True) == 30
+
+
+def test_a_lower_estimate_moves_the_bar_no_faster_than_time_does(tmp_path: Path) -> None:
+    clock = RunClock(run_of(tmp_path), StageRates({"training": 50.0}))
+    clock.take(START, Started(1, 1, START))
+    clock.take(START + 5, Phase("reading"))
+    before = clock.look(START + 20)
+    clock.take(START + 20, RunForecast(1, 1, 1.0, 5.0, 1, is_measured=False))
+    after = clock.look(START + 60)
+    assert after.left_s is not None
+    assert before.left_s is not None
+    assert after.left_s < before.left_s / 4
+    assert after.share < 60 / (60 + 2 * after.left_s)  # the rough range begins with a half
 
 
 def test_a_run_that_died_or_begins_again_counts_the_time_in_between_as_stopped_or_not_at_all(tmp_path: Path) -> None:

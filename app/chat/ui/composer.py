@@ -8,7 +8,7 @@ after the user opens another conversation, and after a crash.
 import sys
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption
 from PySide6.QtWidgets import QCheckBox, QFrame, QPlainTextEdit, QWidget
 
 from app.base.wording import phrase
@@ -47,6 +47,7 @@ class QuestionEditor(QPlainTextEdit):
         self._theme = theme
         self._lines_max = LINES_MAX
         self.send_key = "enter"
+        self._is_untouched = True  # since it has the focus
         self._input_method = conversion_guard_of(self)
         self._build()
         self.document().documentLayout().documentSizeChanged.connect(self._fit)
@@ -91,8 +92,15 @@ class QuestionEditor(QPlainTextEdit):
         elif event.key() == Qt.Key.Key_Escape:
             event.accept()
             self.stop_requested.emit()
+        elif event.key() == Qt.Key.Key_Delete and self._is_untouched and self.document().isEmpty():
+            event.ignore()  # there is nothing to delete here, but the window may know what was clicked
         else:
+            self._is_untouched = False
             super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._is_untouched = True
 
     def _on_return(self, event: QKeyEvent) -> None:
         """Break the line with Shift, send with Ctrl, else do what the settings say. A key held down never sends."""

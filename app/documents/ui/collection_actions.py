@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -239,13 +240,24 @@ class CollectionActions(QObject):
 
         def change(name: str, label: str) -> None:
             if name != collection.name:
-                self._documents.rename(collection.id, name)
+                self._rename(collection, name)
             if label != collection.label:
                 self.label(collection, label)  # type: ignore[arg-type]  # of LABELS
 
         dialog.given.connect(change)
         dialog.open()
         return dialog
+
+    def _rename(self, collection: DocumentCollection, name: str) -> None:
+        self._documents.rename(collection.id, name)
+        before, renamed = collection.name, replace(collection, name=name)
+        action = UndoableAction(
+            done=phrase("common.renamed_to_name", name=_shorten(name)),
+            undone=phrase("common.the_name_is_back", name=_shorten(before)),
+            undo=lambda: self._on(renamed, lambda one: self._documents.rename(one.id, before)),
+            redo=lambda: self._on(collection, lambda one: self._rename(one, name)),
+        )
+        self._navigation.undo_offered.emit(action)
 
     def label(self, collection: DocumentCollection, label: Label) -> None:
         """Change a label if the confidentiality guard allows it, and offer to undo lowering it from 機密."""

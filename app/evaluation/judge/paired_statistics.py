@@ -91,11 +91,8 @@ class Comparison:
     @property
     def needed_questions(self) -> int | None:
         """Return how many questions would show this difference, with two significant digits; None if it is 0."""
-        interval = self.decisive
-        if abs(interval.mean) <= _EQUAL:
-            return None
-        times = max(1.1, ((interval.high - interval.low) / 2 / abs(interval.mean)) ** 2)
-        return int(float(f"{self.by_question.units * times:.1e}"))
+        times = self.decisive.times_needed
+        return None if times is None else int(float(f"{self.by_question.units * times:.1e}"))
 
     @property
     def decisive(self) -> ConfidenceInterval:

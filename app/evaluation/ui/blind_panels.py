@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 
 from app.base.wording import phrase
 from app.evaluation.records import Evaluation
-from app.evaluation.report.blind import VOTES, BlindComparison, BlindPair
+from app.evaluation.report.blind import VOTES, BlindComparison, BlindPair, Vote
 from app.evaluation.ui import blind_texts
-from app.uikit.localization import join_facts, with_note
+from app.uikit.localization import join_facts, join_sentences, with_note
 from app.uikit.text.rich_text import RichText
 from app.uikit.theme import Theme
 from app.uikit.untrusted_text import make_harmless
@@ -168,21 +168,28 @@ class VotingPanel(QWidget):
         self.undo_button = Button(theme, phrase("evaluation.take_back_the_last_one"), "quiet", "undo-2")
         self.undo_button.setAccessibleName(with_note(phrase("evaluation.take_back_the_last_one"), "←"))
         self.undo_button.setToolTip(phrase("evaluation.or_ctrl_z"))
+        self.redo_button = Button(theme, phrase("common.redo"), "quiet", "redo-2")
         self.result_button = Button(theme, phrase("evaluation.see_the_result_so_far"), "quiet")
         self.leave_button = Button(theme, phrase("evaluation.choose_other_settings"), "quiet")
         self.agreement = Label(role="caption", tone="text2", wraps=True)
         self._build()
         self._connect()
 
-    def show_comparison(self, comparison: BlindComparison) -> None:
-        """Show the current pair; after the last vote the last pair stays until the result is shown."""
+    def show_comparison(self, comparison: BlindComparison, retracted: Vote | None = None) -> None:
+        """Show the current pair; after the last vote the last pair stays until the result is shown.
+
+        `retracted`: the vote that was just taken back.
+        """
         pair = comparison.current
         done, count = len(comparison.votes), len(comparison.pairing.pairs)
         self.progress.setText(blind_texts.progress(done, count))
         is_revealed = comparison.is_revealed
-        self.note.setText(
-            phrase("evaluation.what_you_choose_after_the" if is_revealed else "evaluation.which_is_which_stays_hidden")
+        names = phrase(
+            "evaluation.what_you_choose_after_the" if is_revealed else "evaluation.which_is_which_stays_hidden"
         )
+        vote = phrase(f"evaluation.blind_vote.{retracted}") if retracted else ""
+        self.note.setText(join_sentences(phrase("evaluation.vote_taken_back", vote=vote) if vote else "", names))
+        self.redo_button.setVisible(bool(vote))
         if pair is not None and pair != self.pair:
             self._show_pair(pair)
         self.undo_button.setVisible(done > 0)
@@ -258,7 +265,7 @@ class VotingPanel(QWidget):
         self._area.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # takes the remaining height
         foot = make_column(
             FlowBox(*self.buttons.values()),
-            FlowBox(self.undo_button, self.result_button, self.leave_button),
+            FlowBox(self.undo_button, self.redo_button, self.result_button, self.leave_button),
             margins_px=(CARD_SIDE_PX, 8, CARD_SIDE_PX, 10),
             spacing_px=6,
         )

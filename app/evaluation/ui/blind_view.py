@@ -1,11 +1,11 @@
 """Show the tab ブラインド比較: choose two systems, compare their answers without names, and see the result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from app.base.errors import AppError
@@ -19,6 +19,7 @@ from app.evaluation.ui import blind_texts
 from app.evaluation.ui.blind_panels import BlindStartPanel, VotingPanel
 from app.uikit.localization import format_percent, join_facts
 from app.uikit.theme import Theme
+from app.uikit.undo import undo_key
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.containers import Card, CardGrid, FlowBox, Stretch, make_column, make_scrollable
@@ -117,6 +118,7 @@ class BlindView(QWidget):
         self.comparison: BlindComparison | None = None  # None: one system is chosen twice, or nothing can be compared
         self._reading = LatestWork()
         self._is_busy = False  # a file is being read or written
+        self._retracted: list[Vote] = []  # votes taken back since the last one, which can be given again
         self._computed_votes: tuple[Voted, ...] | None = None  # the votes whose result is being computed
         self.banner = Banner(theme)
         self.nothing = Label(tone="text2", wraps=True)
@@ -148,19 +150,20 @@ class BlindView(QWidget):
     # --------------------------------------------------------------------- keys
 
     def event(self, event: QEvent) -> bool:
-        """Claim Ctrl+Z for undoing a vote before the window's shortcut gets the key."""
+        """Claim Ctrl+Z and the keys of redo for votes before the window's shortcuts get them."""
         if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.ShortcutOverride:
             return super().event(event)
-        is_ours = event.matches(QKeySequence.StandardKey.Undo) and self._can_undo
+        is_ours = self._act_of(event) is not None
         if is_ours:
             event.accept()
         return is_ours or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if not (event.matches(QKeySequence.StandardKey.Undo) and self._can_undo):
+        act = self._act_of(event)
+        if act is None:
             super().keyPressEvent(event)
         elif not event.isAutoRepeat():
-            self.undo()
+            act()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -172,15 +175,22 @@ class BlindView(QWidget):
             self._write(partial(self.comparison.vote, vote), partial(self._on_voted, vote))
 
     def undo(self) -> None:
+        """Take the last vote back, say which, and offer to give it again."""
         if self.comparison is not None and self.comparison.votes:
-            self._write(self.comparison.undo, self._on_undone)
+            self._write(self.comparison.undo, partial(self._on_undone, self.comparison.votes[-1].vote))
+
+    def redo(self) -> None:
+        """Give the vote again that was taken back last."""
+        if self.comparison is not None and self._retracted:
+            *others, vote = self._retracted
+            self._write(partial(self.comparison.vote, vote), partial(self._on_voted, vote, others))
 
     def resume(self) -> None:
         """Show the first question that is not decided."""
         if self.comparison is None or self.comparison.current is None:
             return
         has_keyboard = self._has_keyboard
-        self.voting.show_comparison(self.comparison)
+        self.voting.show_comparison(self.comparison, self._retracted[-1] if self._retracted else None)
         self._show_panel(self.voting)
         if has_keyboard:
             self.voting.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -204,6 +214,7 @@ class BlindView(QWidget):
         self.start.pair_chosen.connect(self._choose_pair)
         self.voting.vote_chosen.connect(self.vote)
         self.voting.undo_requested.connect(self.undo)
+        self.voting.redo_button.clicked.connect(self.redo)
         self.banner.action_requested.connect(self._on_action)
         for panel in (self.voting, self.result):
             panel.undo_button.clicked.connect(self.undo)
@@ -213,11 +224,13 @@ class BlindView(QWidget):
         for button in (self.start.result_button, self.voting.result_button):
             button.clicked.connect(self.show_result)
 
-    @property
-    def _can_undo(self) -> bool:
-        """Return whether Ctrl+Z belongs to this view; also while a file is written, or the window would get the key."""
-        is_there = self.panel in (self.voting, self.result) and self.comparison is not None
-        return is_there and (self._is_busy or bool(self.comparison and self.comparison.votes))
+    def _act_of(self, event: QKeyEvent) -> Callable[[], None] | None:
+        """Return the act of a key; also while a file is written, or the window would get the key. None: no such key."""
+        if self.comparison is None or self.panel not in (self.voting, self.result):
+            return None
+        acts = {"undo": (self.comparison.votes, self.undo), "redo": (self._retracted, self.redo)}
+        votes, act = acts.get(undo_key(event), ((), self.undo))
+        return act if votes or (self._is_busy and undo_key(event)) else None
 
     @property
     def _has_keyboard(self) -> bool:
@@ -287,19 +300,20 @@ class BlindView(QWidget):
         else:
             self._show_error(error)
 
-    def _on_voted(self, vote: Vote) -> None:
-        comparison = self.comparison
+    def _on_voted(self, vote: Vote, retracted: Sequence[Vote] = ()) -> None:
+        comparison, self._retracted = self.comparison, list(retracted)
         assert comparison is not None
         progress = blind_texts.progress(len(comparison.votes), len(comparison.pairing.pairs))
         question = comparison.current.question.text if comparison.current is not None else ""
         announce(self.voting, join_facts(phrase(f"evaluation.blind_vote.{vote}"), progress, question))
-        self.voting.show_comparison(comparison)
+        self.voting.show_comparison(comparison, self._retracted[-1] if self._retracted else None)
         if comparison.current is None:
             self.show_result()
 
-    def _on_undone(self) -> None:
+    def _on_undone(self, vote: Vote) -> None:
+        self._retracted.append(vote)
         self.resume()
-        announce(self.voting, phrase("evaluation.the_last_choice_was_taken"))
+        announce(self.voting, self.voting.note.text())
 
     def _compute_result(self) -> None:
         comparison = self.comparison
@@ -309,7 +323,7 @@ class BlindView(QWidget):
 
     def _choose_pair(self) -> None:
         one, other = self.start.chosen_systems
-        self.comparison = None
+        self.comparison, self._retracted = None, []
         if self._evaluation is not None and self._blind_file is not None and one != other:
             self.comparison = BlindComparison(blind.blind_pairing(self._evaluation, one, other), self._blind_file)
         self.start.show_comparison(self.comparison)

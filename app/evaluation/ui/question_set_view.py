@@ -360,8 +360,8 @@ class SetView(QWidget):
         self.renamed.emit(before, after)
         if not is_undo:
             action = UndoableAction(
-                done=phrase("evaluation.renamed_to_name", name=after),
-                undone=phrase("evaluation.the_name_is_back", name=before),
+                done=phrase("common.renamed_to_name", name=after),
+                undone=phrase("common.the_name_is_back", name=before),
                 undo=functools.partial(self.work.rename, after, before, is_undo=True),
                 redo=functools.partial(self.work.rename, before, after),
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QPlainTextEdit, QStackedWidget, QWidget
 
 from app.base.confidentiality import Label
@@ -125,6 +125,7 @@ class MainWindow(QMainWindow):
         self._create_answer_settings = create_answer_settings
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
+        self._clicked_id: int | None = None  # the conversation that was chosen in the list, and nothing done since
         self._page_before = {"search": "ask", "reader": "documents"}  # each leads to the other, but not back and forth
         self._build(refused_attempts)
         self._connect()
@@ -203,6 +204,14 @@ class MainWindow(QMainWindow):
             self._geometry.save(self, self.sidebar.conversations.folded)
         super().closeEvent(event)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Move the conversation to the bin that was just clicked: its field has the focus, and leaves Delete here."""
+        is_delete = event.matches(QKeySequence.StandardKey.Delete) and not event.isAutoRepeat()
+        if is_delete and self._clicked_id is not None:
+            self.list_actions.bin([self._clicked_id])
+        else:
+            super().keyPressEvent(event)
+
     # ------------------------------------------------------------------- building
 
     def _build(self, refused_attempts: Callable[[], Sequence[str]]) -> None:
@@ -266,6 +275,7 @@ class MainWindow(QMainWindow):
         for setup in self._setups:
             for signal in (setup.began, setup.contacted, setup.finished, setup.failed, setup.cancelled):
                 signal.connect(self._show_downloads)
+        application().focusChanged.connect(self._on_focus_changed)
         self.frame.changed.connect(self._lay_out)
         self.pages.built.connect(self._on_page_built)
         self.sidebar.picked.connect(self._on_entry_picked)
@@ -392,6 +402,7 @@ class MainWindow(QMainWindow):
     def _on_conversation_chosen(self, conversation_id: int) -> None:
         self._session.open(conversation_id)
         self._on_page_chosen("ask")
+        self._clicked_id = conversation_id
 
     def _on_conversations_changed(self) -> None:
         stored = self._conversations
@@ -419,7 +430,11 @@ class MainWindow(QMainWindow):
         self.sidebar.show_open(conversation.id if conversation and is_listed else None)
         self.sidebar.conversations.set_drafts(self._conversations.with_drafts())
 
+    def _on_focus_changed(self) -> None:
+        self._clicked_id = None
+
     def _on_message_added(self, message: Message) -> None:
+        self._clicked_id = None
         if not self._session.is_temporary:
             self.sidebar.show_open(message.conversation_id)
             self.sidebar.conversations.set_message_in_progress(message)

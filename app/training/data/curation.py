@@ -207,8 +207,9 @@ class Curation:
         return bool(self.items and self.items[0].row.rejected)
 
     @property
-    def can_undo(self) -> bool:
-        return bool(self._decision_history)
+    def last(self) -> Decision | None:
+        """Return the decision that `undo` would take back; None if there is none."""
+        return self._decision_history[-1][0] if self._decision_history else None
 
     def state_of(self, item: CurationItem) -> RowState:
         decision = self._decisions.get(item.number)

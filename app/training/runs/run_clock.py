@@ -203,7 +203,7 @@ class RunClock:
         """Take an event that was sent at `at`; one without a time counts as sent with the one before."""
         at = at or (event.time if isinstance(event, Started) else self._at or self._ended_at)
         if isinstance(event, Started):
-            self._start(at, is_anew=not event.resumed_step)
+            self._start(min(at, event.time or at), is_anew=not event.resumed_step)
         self._advance(at)
         self._last_at = max(at, self._last_at)
         match event:
@@ -325,7 +325,8 @@ class RunClock:
                 fall = passed * left / estimate
             else:
                 fall = passed + (left - estimate) * min(1.0, passed / CATCH_UP_S)
-            self._share += (SHARE_MOST - self._share) * min(1.0, fall / max(left, fall))
+            worked = min(fall, passed)  # a lower estimate is no work done
+            self._share += (SHARE_MOST - self._share) * min(1.0, worked / max(left, worked))
             self._left = max(left - fall, LEAST_S)
             self._at += passed
 
@@ -375,6 +376,13 @@ def _count_lines(path: Path) -> int:
         return sum(1 for line in strict_json.read_bytes(path).splitlines() if line.strip())
     except OSError:
         return 0
+
+
+def whole_s(requested: RunSpec, training_s: float) -> float:
+    """Return the seconds from the start of a planned run to its verdict. `training_s`: those of its training."""
+    clock = RunClock(requested, read_rates(Path(requested.folder)))
+    clock._costs["training"] = training_s
+    return clock._costs["starting"] + sum(clock._later_costs())
 
 
 def learn_rates(run: Path, judged: Sequence[tuple[float, StepProgress]], ended_at: float) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from app.base import confidentiality, html_report, plots, wording
-from app.base.bootstrap import ConfidenceInterval
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval
 from app.base.files.input_file import lines_of
 from app.base.files.output_file import drive_errors, write_atomically
 from app.base.plots import PlotSeries
@@ -161,7 +161,9 @@ def _form_name(form: str) -> str:
 
 
 def _change(change: ConfidenceInterval | None) -> str:
-    return f"{change.mean:+.3f} ({change.low:+.3f} … {change.high:+.3f})" if change else _NONE
+    if change is None or change.units < LEAST_UNITS:
+        return f"{change.mean:+.3f}" if change else _NONE
+    return f"{change.mean:+.3f} ({change.low:+.3f} … {change.high:+.3f})"
 
 
 def _percent(share: float | None) -> str:

@@ -392,7 +392,8 @@ class ForecastBox(QFrame):
         if forecast.is_measured:
             text = phrase("training.after_a_3_step_trial")
         size = localization.format_gigabytes(forecast.memory_bytes)
-        return text.format(time=localization.format_about_time(forecast.seconds), memory=name, size=size)
+        times = [localization.format_about_time(s) for s in (forecast.seconds, forecast.whole_s or forecast.seconds)]
+        return text.format(time=times[0], whole=times[1], memory=name, size=size)
 
     def _source(self, forecast: TrainingForecast) -> str:
         if forecast.is_measured:

@@ -125,6 +125,7 @@ class ResultStep(WizardStep):
         trainings, verdict, forms = self._trainings, self.verdict, self.forms
         verdict.use_button.clicked.connect(lambda: self.use_requested.emit(self._form_to_use))
         verdict.advice_button.clicked.connect(lambda: self.retrain_requested.emit(verdict.advised_preset))
+        verdict.fold_button.toggled.connect(self._show_details)
         self.compare_button.clicked.connect(lambda: self._navigation.page_requested.emit("evaluation"))
         forms.chosen.connect(self._update_actions)
         forms.make_requested.connect(self._make)
@@ -144,16 +145,27 @@ class ResultStep(WizardStep):
         self.view = view
         self.verdict.show_result(view)
         self.resumed_note.setVisible(view.is_further)
-        self.gate_table.setVisible(bool(view.conditions))
         self.gate_table.show_conditions(view.conditions)
         self.forms.show_choices(view.forms)
         self.categories.show_categories(view.categories)
         self.pairs.show_pairs(view.pairs)
-        self.trying.setVisible(view.has_adapter)
+        self._show_details()
         self._content.show()
         self._update_actions()
         if self._is_focus_pending:
             self._focus()
+
+    def _show_details(self) -> None:
+        """Show each card that has content, but those of a rejection only on request."""
+        view, is_shown = self.view, self.verdict.shows_details
+        if view is None:
+            return
+        cards: tuple[tuple[QWidget, object], ...] = (
+            (self.gate_table, view.conditions), (self.forms, view.forms), (self.trying, view.has_adapter),
+            (self.categories, view.categories.rows), (self.pairs, view.pairs), (self.compare_button, True),
+        )  # fmt: skip
+        for card, content in cards:
+            card.setVisible(is_shown and bool(content))
 
     def _update_actions(self, *_: object) -> None:
         """Enable the actions that are possible now."""

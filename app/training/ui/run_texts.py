@@ -15,6 +15,7 @@ from app.training.runs import run_progress
 from app.training.runs.run_clock import ClockReading
 from app.training.runs.run_progress import HealthCheck, RunProgress
 from app.training.services.training_runner import TrainingRunner
+from app.training.ui import training_texts
 from app.uikit import localization
 from app.uikit.localization import join_facts
 from trainer import events
@@ -46,7 +47,7 @@ def phase_text(course: RunProgress) -> str:
 
 
 def judging_progress_text(progress: StepProgress) -> str:
-    what = wording.phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
+    what = training_texts.gate_step_text(progress)
     facts: dict[str, Any] = {"number": progress.number, "steps": progress.steps, "what": what}
     if progress.total:
         return wording.phrase("training.run_gating.percent", percent=100 * progress.done // progress.total, **facts)
@@ -58,19 +59,27 @@ def finished_text(end: Finished) -> str:
 
 
 def left_text(reading: ClockReading) -> str:
-    """Return a text with the approximate time left, or a range before the measured steps; "" if nothing is known."""
+    """Return a text with the approximate time left, or a range that begins with it; "" if nothing is known."""
     if reading.left_s is None:
         return ""
-    if reading.most_s is None:
-        return _about(reading.left_s)
-    low, high = (max(1, round(seconds / 60)) for seconds in (reading.left_s, reading.most_s))
-    return phrase("training.about_a_to_b_min", a=low, b=high) if low < high else _about(reading.most_s)
+    least_s, most_s = reading.left_s, reading.most_s or 0.0
+    if least_s < 120 <= most_s:
+        return phrase("training.about_a_s_to_b_min", a=_seconds(least_s), b=math.ceil(most_s / 60))
+    key, low, high = "training.about_a_to_b_s", _seconds(least_s), _seconds(most_s)
+    if least_s >= 120:
+        key, low, high = "training.about_a_to_b_min", math.ceil(least_s / 60), math.ceil(most_s / 60)
+    return phrase(key, a=low, b=high) if low < high else _about(least_s)
+
+
+def _seconds(seconds: float) -> int:
+    """Round up to 5 seconds."""
+    return max(5, 5 * math.ceil(seconds / 5))
 
 
 def _about(seconds: float) -> str:
     """Return a duration as text, rounded up: to 5 seconds below two minutes, otherwise to minutes."""
     if seconds < 120:
-        return phrase("training.about_s_s", s=max(5, 5 * math.ceil(seconds / 5)))
+        return phrase("training.about_s_s", s=_seconds(seconds))
     minutes = math.ceil(seconds / 60)
     if minutes < 60:
         return phrase("training.about_m_min", m=minutes)
@@ -244,7 +253,7 @@ def starts_over(course: RunProgress) -> bool:
 def _saved_progress(course: RunProgress, before: str) -> str:
     """Return the sentence `before`, followed by what is saved and how to continue."""
     saved = course.standing.saved
-    if saved is None or not saved.step:
+    if saved is None or not saved.step or starts_over(course):
         return localization.join_sentences(before, phrase("training.nothing_was_saved") if starts_over(course) else "")
     return localization.join_sentences(before, phrase("training.all_up_to_step_n", n=f"{saved.step:,}"))
 

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Signal
@@ -129,20 +130,36 @@ class TrainingActions(EntryActions):
 
     def _keep(self, entry: TrainingEntry, name: str, note: str | None) -> None:
         def work() -> None:
-            nonlocal name
             if note is not None and note != training_list.read_note(entry.folder):
                 training_list.write_note(entry.folder, note)
-            if name == entry.name:
-                return
+
+        if self._run_or_emit_failed(work) and name != entry.name:
             others = {one.name for one in training_list.list_trainings(self._where).entries if one.id != entry.id}
-            name = unique_name(name, others - {""}, NAME_CHARACTERS)
+            self._rename(entry, unique_name(name, others - {""}, NAME_CHARACTERS))
+        else:
+            self.changed.emit()
+
+    def _rename(self, entry: TrainingEntry, name: str, *, is_undo: bool = False) -> bool:
+        """Give a training another name, with an undo; return whether that succeeded."""
+
+        def work() -> None:
             if entry.kind == "run":
                 training_list.rename_run(run_folders.read(entry.folder), name)
             else:
                 self.draft_named.emit(entry.id, name)
 
-        self._run_or_emit_failed(work)
+        is_done = self._run_or_emit_failed(work)
+        if is_done and not is_undo:
+            names = [training_texts.entry_name(replace(entry, name=one)) for one in (name, entry.name)]
+            action = UndoableAction(
+                done=phrase("common.renamed_to_name", name=names[0]),
+                undone=phrase("common.the_name_is_back", name=names[1]),
+                undo=lambda: self._rename(entry, entry.name, is_undo=True),
+                redo=lambda: self._rename(entry, name),
+            )
+            self._navigation.undo_offered.emit(action)
         self.changed.emit()
+        return is_done
 
     def _on_planned(self, draft: TrainingDraft) -> None:
         self._open_entry(("draft", draft.id))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from app.base import wording
 from app.base.errors import AppError
 from app.base.wording import phrase
+from app.models.artifact_steps import StepProgress
 from app.training import training_errors
 from app.training.drafts import DraftProblem, TrainingDraft
 from app.training.runs.training_list import DAMAGED, TrainingEntry, TrainingsOverview
@@ -109,6 +110,12 @@ def setting_label(key: str) -> str:
 def verdict_name(verdict: str) -> str:
     """Return the displayed name of a verdict. `verdict`: "adopt" | "check" | "reject"."""
     return phrase(f"training.gate.{verdict}")
+
+
+def gate_step_text(progress: StepProgress) -> str:
+    """Return what a step of the gate does, such as "measuring Q8_0"."""
+    what = phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
+    return _JAPANESE_GAP.sub("", what)  # the space after {form} is only for a Latin name
 
 
 def run_progress_text(step: TrainingStep) -> str:

@@ -35,7 +35,7 @@ class StatusBadge(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
 
 
-VERDICT_WIDE_PX = 720  # from this width on, verdict, sentences and buttons are side by side
+BESIDE_BUTTONS_PX = 460  # from this width on, verdict and sentences stand beside the buttons
 _LEVELS = {"adopt": "passed", "check": "check", "reject": "reject"}
 
 
@@ -50,7 +50,7 @@ class VerdictCard(QFrame):
         self.detail = Label(role="caption", tone="text2", wraps=True, selectable=True)
         self.warning = Label(role="caption", tone="text2", wraps=True, selectable=True)
         self.why_not = Label(role="caption", tone="warning", wraps=True, selectable=True)
-        self.is_rejected = False
+        self.is_rejected = self._has_report = False
         self.advised_preset = ""  # with which a rejected run is repeated; "": with other rows
         self.advice_button = Button(theme, "", "primary", "refresh-cw")
         self.fold_button = Button(theme, "", "link")
@@ -63,8 +63,7 @@ class VerdictCard(QFrame):
         self._build()
 
     def show_result(self, view: RunResult) -> None:
-        gate = view.gate
-        self.report_button.setVisible(view.has_report)
+        gate, self._has_report = view.gate, view.has_report
         self.judge_button.setVisible(gate is None and view.can_judge)
         self.is_rejected = gate is not None and gate.verdict == "reject"
         self.advice_button.setVisible(self.is_rejected)
@@ -78,7 +77,11 @@ class VerdictCard(QFrame):
         self._fold()
         self.setAccessibleName(join_facts(self.word.text(), self.sentence.text()))
         repolish(self)
-        self._set_direction()
+
+    @property
+    def shows_details(self) -> bool:
+        """Return whether the details of the result are to be shown: those of a rejection only on request."""
+        return not self.is_rejected or self.fold_button.isChecked()
 
     def show_obstacle(self, why_not: str, *, can_use: bool, can_judge: bool) -> None:
         """Enable the buttons. `why_not`: the reason why one of them is disabled; "" if none is."""
@@ -113,7 +116,7 @@ class VerdictCard(QFrame):
         self._content = make_row(head, (texts, 1), self._buttons, into=self, margins_px=(20, 14, 16, 14), spacing_px=20)
 
     def _set_direction(self) -> None:
-        is_row = self.width() >= self._theme.px(VERDICT_WIDE_PX)
+        is_row = self.width() - self._buttons.sizeHint().width() >= self._theme.px(BESIDE_BUTTONS_PX)
         set_direction(self._content, is_row=is_row)
         self._content.setSpacing(20 if is_row else 10)
         side = QSizePolicy.Policy.Maximum if is_row else QSizePolicy.Policy.Preferred
@@ -123,15 +126,17 @@ class VerdictCard(QFrame):
         self._content.setAlignment(self._buttons, Qt.AlignmentFlag.AlignVCenter if is_row else Qt.AlignmentFlag(0))
 
     def _fold(self) -> None:
-        """Show the details; those of a rejection, with the button to use it anyway, only if they are unfolded."""
-        is_shown = not self.is_rejected or self.fold_button.isChecked()
+        """Show the details; those of a rejection, with report and the button to use it anyway, only if unfolded."""
+        is_shown = self.shows_details
         self.fold_button.setText(
             phrase("training.hide_reasons_and_figures") if is_shown else phrase("training.reasons_and_figures")
         )
         for label in (self.reasons, self.detail, self.warning):
             label.setVisible(is_shown and bool(label.text()))
+        self.report_button.setVisible(self._has_report and is_shown)
         if self.is_rejected:
             self.use_button.setVisible(is_shown)
+        self._set_direction()
 
     def _show_advice(self, gate: GateResult, preset: str) -> None:
         codes = [reason.code for reason in gate.reasons if reason.level == "reject"]
@@ -272,7 +277,7 @@ class FormsCard(TableCard):
     def show_making(self, progress: StepProgress) -> None:
         if self.progress.isHidden():
             self.begin()
-        what = phrase(f"training.run_gating.{progress.kind}", form=training_errors.form_name(progress.name))
+        what = training_texts.gate_step_text(progress)
         self.progress.say(phrase("training.making_a_b_what", a=progress.number, b=progress.steps, what=what))
         self.progress.set_progress(progress.done, progress.total, is_bytes=progress.kind != "score")
 

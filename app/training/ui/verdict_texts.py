@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.base.bootstrap import ConfidenceInterval
+from app.base.bootstrap import LEAST_UNITS, ConfidenceInterval, share_interval
 from app.base.wording import phrase
 from app.training.quality_gate import Flaw, win_rate_text
 from app.training.run_result import LENGTHS, OTHER, CategoryLosses, GateCondition, Kind
@@ -27,6 +27,8 @@ def format_change(value: float) -> str:
 
 
 def interval_text(change: ConfidenceInterval) -> str:
+    if change.units < LEAST_UNITS:
+        return phrase("training.difference_d_of_few", d=format_change(change.mean), n=change.units)
     low, high = format_change(change.low), format_change(change.high)
     return phrase("training.difference_d_95_interval_lo", d=format_change(change.mean), lo=low, hi=high)
 
@@ -84,6 +86,14 @@ def condition_texts(condition: GateCondition) -> tuple[str, str, str]:
     )
 
 
+def _share_text(share: float, count: int) -> str:
+    """Return a share of `count` answers with its interval, which is wide for few of them."""
+    holds = round(share * count)
+    found = share_interval([True] * holds + [False] * (count - holds))
+    low, high = format_percent(found.low), format_percent(found.high)
+    return phrase("training.share_of_n", share=format_percent(share), n=count, low=low, high=high)
+
+
 def _condition_name(code: str, facts: dict[str, Any]) -> str:
     named = phrase(f"training.gate_condition.{code}")
     return with_note(named, facts["form"]) if code == "loss" else named
@@ -130,6 +140,8 @@ def _condition_value(code: str, facts: dict[str, Any]) -> str:
             return interval_text(facts["change"])
         case "examples":
             return phrase("common.n", n=f"{facts['count']:,}")
+        case "ended" | "looping" if facts["share"] is not None and facts["count"]:
+            return _share_text(facts["share"], facts["count"])
         case "ended" | "looping" | "japanese":
             return format_percent(facts["share"]) if facts["share"] is not None else phrase("training.not_measured")
         case "ids" if facts["total"]:

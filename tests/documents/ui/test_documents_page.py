@@ -324,6 +324,19 @@ def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(
     assert filled.secrecy.dialog is dialog
 
 
+def test_a_collection_gets_its_former_name_back(filled):
+    dialog = filled.page.collection_actions.ask_name(filled.page.collection)
+    dialog.field.setText("新しい名前")
+    filled.click(dialog.buttons["done"])
+    filled.settle()
+    assert filled.page.collection.name == "新しい名前"
+    ((done, undo),) = filled.undo
+    assert done == "名前を「新しい名前」に変えました。"
+    assert undo() is not False
+    filled.settle()
+    assert filled.page.collection.name == "庁舎の資料"
+
+
 def test_a_collection_is_deleted_and_brought_back(filled):
     filled.page.list.setFocus()
     QTest.keyClick(filled.page.list, Qt.Key.Key_Delete)

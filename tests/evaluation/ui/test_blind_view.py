@@ -172,6 +172,28 @@ def test_the_last_vote_is_taken_back_with_a_key(open_desk: Open, key: Qt.Key, mo
     assert desk.progress == "0／6 問"
 
 
+def test_the_vote_that_was_taken_back_is_named_and_given_again(open_desk: Open) -> None:
+    desk = open_desk(blind_study(6))
+    desk.begin()
+    desk.press(Qt.Key.Key_2)
+    desk.press(Qt.Key.Key_3)
+    voting = desk.view.voting
+    assert not voting.redo_button.isVisible()
+    for vote in ("同じくらい", "B が良い"):
+        desk.press(Qt.Key.Key_Z, CONTROL)
+        assert voting.note.text().startswith(f"「{vote}」を取り消しました。")
+    desk.press(Qt.Key.Key_Y, CONTROL)
+    assert desk.votes == ["b_better"]
+    desk.click(voting.redo_button)
+    desk.settle()
+    assert desk.votes == ["b_better", "same"]
+    assert (voting.redo_button.isVisible(), "取り消しました" in voting.note.text()) == (False, False)
+    desk.press(Qt.Key.Key_Z, CONTROL)
+    desk.press(Qt.Key.Key_4)
+    desk.press(Qt.Key.Key_Y, CONTROL)  # another vote was given since
+    assert desk.votes == ["b_better", "both_wrong"]
+
+
 def test_a_button_votes_and_leaves_the_keyboard_where_the_keys_work(open_desk: Open) -> None:
     desk = open_desk(blind_study(6))
     desk.begin()

@@ -161,6 +161,34 @@ def test_delete_moves_to_the_bin_and_the_offer_brings_it_back(hand, store, qtbot
     assert at.window.toast.accessibleName() == "「消さない質問」をごみ箱から戻しました。"
 
 
+def test_delete_is_about_the_conversation_that_was_clicked_though_its_field_has_the_focus(hand, store, qtbot):
+    ids = questions(store, "一", "二")
+    at = hand()
+    editor = at.window.page("ask").composer.editor
+    at.window.activateWindow()
+    qtbot.waitUntil(at.window.isActiveWindow)
+
+    def press(*keys: Qt.Key) -> None:
+        for key in keys:
+            qtbot.keyClick(at.window.focusWidget(), key)
+
+    at.click(ids[0])
+    assert at.window.focusWidget() is editor
+    press(Qt.Key.Key_A, Qt.Key.Key_Backspace, Qt.Key.Key_Delete)  # something was typed
+    at.click(ids[1])
+    editor.setFocus()
+    at.window.sidebar.new_button.setFocus()
+    editor.setFocus()  # one was elsewhere
+    press(Qt.Key.Key_Delete)
+    assert texts(at.model)[1:] == ["二", "一"]
+    at.click(ids[1])
+    press(Qt.Key.Key_Delete)
+    assert texts(at.model)[1:] == ["一"]
+    assert at.window.toast.accessibleName() == "「二」をごみ箱に移しました。30 日間戻せます。"
+    press(Qt.Key.Key_Delete)
+    assert texts(at.model)[1:] == ["一"]
+
+
 def test_ctrl_z_takes_back_one_thing_after_the_other(hand, store):
     ids = questions(store, "一", "二")
     folder_id = shelved(store)
@@ -189,7 +217,7 @@ def test_ctrl_z_takes_back_pins_and_names_before_what_was_done_earlier(hand, sto
     assert texts(at.model) == ["ピン留め", "改めた名前"]
     at.undo()
     assert texts(at.model) == ["ピン留め", "二"]
-    assert at.window.toast.accessibleName() == "名前を元に戻しました。"
+    assert at.window.toast.accessibleName() == "名前を「二」に戻しました。"
     at.window.toast.button.click()
     assert "改めた名前" in texts(at.model)
     at.undo()

@@ -288,6 +288,10 @@ def test_the_list_of_uses_says_that_there_are_none_and_shows_the_last_of_many(th
     assert traffic.findChild(Label).text() == "ありません。"
     traffic.show_lines([(f"{number} 件目", "log") for number in range(50)])
     assert [traffic.buttons[0].text(), traffic.buttons[-1].text()] == ["30 件目", "49 件目"]
-    assert traffic.findChild(Label).text() == "これより前に 30 件"
+    assert traffic.more_button.text() == "これより前の 30 件を見る"
+    for shown in (40, 50):
+        traffic.more_button.click()
+        assert (len(traffic.buttons), traffic.buttons[-1].text()) == (shown, "49 件目")
+    assert (traffic.buttons[0].text(), traffic.more_button.isVisible()) == ("0 件目", False)
     traffic.show_lines([])
     assert traffic.findChild(Label).isVisible()

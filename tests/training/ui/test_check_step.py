@@ -202,11 +202,12 @@ def test_no_file_field_or_option_is_named_in_what_was_found(code: str, facts: di
 
 def test_three_steps_are_tried_where_they_are_wanted(driver: CheckDriver) -> None:
     step = driver.checked(PLAN, EFFECTIVE, FOUND, *PREVIEWS, COMPUTED, Phase("probing"), MEASURED)
-    assert step.forecast.headline.text().startswith("見積もり：約 ")
+    assert step.forecast.headline.text().startswith("見積もり：判定まで約 ")
     driver.click(step.forecast.trial_button)
     assert (step.progress.isVisible(), step.again_button.isEnabled()) == (True, False)
     driver.wait()
-    assert step.forecast.headline.text() == "3 ステップ試した結果：約 41 分、メモリ 2.0\u00a0GB"
+    found = "3 ステップ試した結果：判定まで約 42 分（学習は約 41 分）、メモリ 2.0\u00a0GB"
+    assert step.forecast.headline.text() == found
     assert step.forecast.memory.words.text().startswith("必要 2.0\u00a0GB／使える ")
     assert not step.forecast.trial_button.isVisible()
     assert not step.progress.isVisible()

@@ -57,5 +57,5 @@ def test_the_trainer_s_own_tokens_are_shown_and_three_steps_measured(planned: Pl
     assert failures == []
     assert planned.work.draft.forecast is not None
     assert planned.work.draft.forecast.is_measured
-    assert step.forecast.headline.text().startswith("3 ステップ試した結果：約 ")
+    assert step.forecast.headline.text().startswith("3 ステップ試した結果：判定まで約 ")
     assert offered(step) == START

@@ -182,11 +182,21 @@ def test_a_rejected_run_is_used_only_against_a_warning(driver: ResultDriver) -> 
         "同じ言葉を繰り返す回答が、まだ多いままです。",
     )
     assert step.focusWidget() is verdict.advice_button
-    assert not any(one.isVisible() for one in (verdict.reasons, verdict.use_button, verdict.warning))
+    folded = (
+        verdict.reasons,
+        verdict.use_button,
+        verdict.warning,
+        verdict.report_button,
+        step.gate_table,
+        step.pairs,
+        step.trying,
+    )
+    assert not any(one.isVisible() for one in folded)
     driver.click(verdict.advice_button)
     assert driver.asked == [f"retrain {verdict.advised_preset}"]
     driver.click(verdict.fold_button)
     assert verdict.use_button.isVisible()
+    assert step.gate_table.isVisible()
     assert step.focusWidget() is not verdict.use_button
     assert "繰り返す回答が 100\u00a0%" in verdict.reasons.text()
     assert (verdict.use_button.property("kind"), verdict.warning.isVisible()) == ("quiet", True)

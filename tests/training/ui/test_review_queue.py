@@ -22,6 +22,7 @@ from tests.training.ui.driver import CONTROL, ReviewDriver, file_items, make_wor
 from tests.uikit.ui.conversion import convert, is_typed_into
 
 Open = Callable[[list[CurationItem]], ReviewDriver]
+SHIFT = Qt.KeyboardModifier.ShiftModifier
 ANSWER, NEW = "20時までに返します。", "20時です。"
 
 
@@ -123,6 +124,29 @@ def test_several_decisions_are_undone_one_after_the_other_each_where_it_was(driv
     assert not driver.foot.undo_button.isVisible()
     driver.undo()
     assert driver.number == 1
+
+
+@pytest.mark.parametrize("redo", [(Qt.Key.Key_Z, CONTROL | SHIFT), (Qt.Key.Key_Y, CONTROL), None])
+def test_what_was_taken_back_is_named_and_decided_again(
+    driver: ReviewDriver, redo: tuple[Qt.Key, Qt.KeyboardModifier] | None
+) -> None:
+    foot = driver.foot
+    driver.edit(NEW)
+    driver.decide("r")
+    for kind, number in (("rejected", 2), ("edited", 1)):
+        driver.undo()
+        question = driver.curation.items[number - 1].row.question
+        assert foot.undone.text() == phrase(f"training.decision_undone.{kind}", question=question)
+    for states in (["edited", "undecided"], ["edited", "rejected"]):
+        assert foot.redo_button.isVisible()
+        driver.click(foot.redo_button) if redo is None else driver.press(driver.view, *redo)
+        assert driver.states(1, 2) == states
+    assert driver.curation.rows()[0].answer == NEW
+    assert not any(one.isVisible() for one in (foot.undone, foot.redo_button))
+    driver.undo()
+    driver.decide("a")
+    driver.press(driver.view, Qt.Key.Key_Y, CONTROL)  # something else was decided since
+    assert driver.states(1, 2) == ["edited", "accepted"]
 
 
 def test_undo_in_the_queue_comes_before_that_of_the_window_and_after_that_of_a_field(driver: ReviewDriver) -> None:

@@ -265,6 +265,10 @@ def test_a_name_and_a_note_are_written(driver: PageDriver) -> None:
     dialog.buttons["keep"].click()
     assert (run_folders.read(folder).name, training_list.read_note(folder)) == ("新しい名前", "一度目")
     assert driver.listed() == [OVER, "新しい名前"]
+    said, undo = driver.undone[-1]
+    assert said == phrase("common.renamed_to_name", name="新しい名前")
+    undo()
+    assert (run_folders.read(folder).name, driver.listed(), len(driver.undone)) == ("前の名前", [OVER, "前の名前"], 1)
 
 
 def test_a_training_that_is_over_is_planned_once_more(driver: PageDriver, tmp_path: Path) -> None:

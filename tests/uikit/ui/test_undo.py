@@ -89,6 +89,17 @@ def test_the_keys_of_redo_do_again_in_order_until_something_else_is_done(parts, 
     assert sorted(titles(parts)) == ["三", "二"]
 
 
+def test_what_is_done_again_is_said_even_if_the_action_itself_was_not(parts, qtbot):
+    number = parts.store.add_question("昔の会話").conversation_id
+    parts.conversations.note_change()
+    parts.window.list_actions.rename(number, "新しい題名")
+    assert not parts.window.toast.isVisible()
+    parts.window.undo_stack.undo()
+    assert said(parts) == ("名前を「昔の会話」に戻しました。", "やり直す")
+    parts.window.undo_stack.redo()
+    assert (titles(parts), said(parts)) == (["新しい題名"], ("名前を「新しい題名」に変えました。", "元に戻す"))
+
+
 def test_an_undo_that_failed_is_not_reported_and_can_be_tried_again(parts):
     results = [False, True]
     parts.window.undo_stack.push(

@@ -141,7 +141,7 @@ class ConversationActions(QObject):
 
         action = UndoableAction(
             done=phrase("chat.renamed_to_title"),
-            undone=phrase("chat.renaming_was_undone"),
+            undone=phrase("common.the_name_is_back", name=shorten(before, FOLDER_CHARACTERS)),
             undo=lambda: change(name, before),
             redo=lambda: change(before, name),
             title=name,
@@ -209,7 +209,7 @@ def rename(
     if title != renamed.title and conversations.rename(renamed.id, title):
         action = UndoableAction(
             done=phrase("chat.renamed_to_title"),
-            undone=phrase("chat.renaming_was_undone"),
+            undone=phrase("common.the_name_is_back", name=shorten(renamed.title, FOLDER_CHARACTERS)),
             undo=lambda: conversations.rename(renamed.id, renamed.title),
             redo=lambda: rename(conversations, renamed, title, offer),
             title=title,

@@ -103,7 +103,7 @@ class AddressField(QLineEdit):
             self._take(text)
 
 
-SHOWN_LINES = 20  # lines about the use of the network at most
+SHOWN_LINES = 20  # lines about the use of the network at first, and more at each click
 
 
 class TrafficList(QWidget):
@@ -116,25 +116,34 @@ class TrafficList(QWidget):
         self._theme = theme
         self._lines: list[tuple[str, str]] = []
         self.buttons: list[Button] = []
-        self._words = Label(phrase("shell.nothing_has_used_the_network"), wraps=True)
-        self._column = make_column(self._words, into=self, spacing_px=2)
+        self._most = SHOWN_LINES
+        self._nothing = Label(phrase("shell.nothing_has_used_the_network"), wraps=True)
+        self.more_button = Button(theme, "", "link")
+        self.more_button.hide()
+        self.more_button.clicked.connect(self._show_more)
+        left = Qt.AlignmentFlag.AlignLeft
+        self._column = make_column(self._nothing, (self.more_button, 0, left), into=self, spacing_px=2)
 
     def show_lines(self, lines: list[tuple[str, str]]) -> None:
-        """Show lines of `TrafficIndicator.lines`; of many, the last ones and the number of the others."""
+        """Show lines of `TrafficIndicator.lines`; of many, the last ones and a button for those before."""
         if lines == self._lines:
             return
         self._lines = lines
         for button in self.buttons:
             self._column.removeWidget(button)
             button.deleteLater()
-        self.buttons = [self._make_button(*line) for line in lines[-SHOWN_LINES:]]
+        self.buttons = [self._make_button(*line) for line in lines[-self._most :]]
         for button in self.buttons:
             self._column.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
         more = len(lines) - len(self.buttons)
-        self._words.setText(
-            phrase("shell.and_n_before", n=more) if more else phrase("shell.nothing_has_used_the_network")
-        )
-        self._words.setVisible(bool(more) or not lines)
+        self.more_button.setText(phrase("shell.and_n_before", n=more))
+        self.more_button.setVisible(more > 0)
+        self._nothing.setVisible(not lines)
+
+    def _show_more(self) -> None:
+        lines, self._lines = self._lines, []
+        self._most += SHOWN_LINES
+        self.show_lines(lines)
 
     def _make_button(self, text: str, place: str) -> Button:
         button = Button(self._theme, escape_mnemonic(text), "link")

@@ -1,11 +1,13 @@
 """Show the review queue (見直し): keys accept, edit or reject the current row, and the next undecided one follows."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base.errors import AppError
-from app.base.wording import phrase
+from app.base.wording import phrase, shorten
 from app.training.data import curation
 from app.training.data.curation import Curation, CurationItem, Decision, DecisionKind
 from app.training.services.draft_editor import DraftEditor
@@ -15,12 +17,14 @@ from app.training.ui.data.row_editor import RowEditor, Texts
 from app.uikit.localization import with_note
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
+from app.uikit.undo import undo_key
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button, KeyButton
 from app.uikit.widgets.containers import FlowBox, make_column, make_row
 from app.uikit.widgets.labels import Label, Separator, announce, set_surface
 
 FOOT_MARGIN_PX = 16
+NOTICE_CHARACTERS = 24  # of a question that is named in a notice
 
 
 class ReviewTab(QWidget):
@@ -39,6 +43,7 @@ class ReviewTab(QWidget):
         self._same_passage = curation.count_by_passage(())
         self._edits: dict[int, Texts] = {}  # unsaved texts by the item's number
         self._decided_edits: dict[int, Texts] = {}  # texts unsaved before the decision, restored by an undo
+        self._undone: list[Decision] = []  # decisions taken back since the last one, which can be made again
         self.items = ReviewListModel()
         self.items.setParent(self)
         self.items.edits = self._edits
@@ -75,18 +80,22 @@ class ReviewTab(QWidget):
     # --------------------------------------------------------------------- keys
 
     def event(self, event: QEvent) -> bool:
-        """Handle Ctrl+Z before the window does, wherever the focus is in this tab."""
-        is_undo = isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Undo)
-        if is_undo and event.type() == QEvent.Type.ShortcutOverride:
+        """Handle Ctrl+Z and the keys of redo before the window does, wherever the focus is in this tab."""
+        is_key = isinstance(event, QKeyEvent) and self._act_of(event) is not None
+        if is_key and event.type() == QEvent.Type.ShortcutOverride:
             event.accept()
             return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if not event.matches(QKeySequence.StandardKey.Undo):
+        act = self._act_of(event)
+        if act is None:
             super().keyPressEvent(event)
         elif not event.isAutoRepeat():
-            self.undo()
+            act()
+
+    def _act_of(self, event: QKeyEvent) -> Callable[[], None] | None:
+        return {"undo": self.undo, "redo": self.redo}.get(undo_key(event))
 
     # ----------------------------------------------------------------- deciding
 
@@ -110,8 +119,10 @@ class ReviewTab(QWidget):
             self._begin_edit()
 
     def undo(self) -> None:
+        """Take the last decision back, say which, and offer to make it again."""
         curation = self._curation
-        if curation is None or not curation.can_undo:
+        decision = curation.last if curation is not None else None
+        if curation is None or decision is None:
             return
         self._revision = curation.revision + 1  # the draft's signal is emitted during the call
         try:
@@ -122,11 +133,21 @@ class ReviewTab(QWidget):
         self.banner.hide()
         if number in self._decided_edits:
             self._edits[number] = self._decided_edits.pop(number)
+        self._undone.append(decision)
         self.items.refresh(number)
         self.show_item(number)
         self._show_progress()
         self.focus_first()
-        announce(self, phrase("training.undone"))
+        announce(self, self.foot.undone.text())
+
+    def redo(self) -> None:
+        """Make the decision again that was taken back last."""
+        if self._undone:
+            *others, decision = self._undone
+            self.show_item(decision.number)
+            self._decide(decision)
+            self._undone = others
+            self._show_foot()
 
     # ----------------------------------------------------------------- building
 
@@ -162,13 +183,14 @@ class ReviewTab(QWidget):
         foot.edit_button.clicked.connect(self.edit)
         foot.reject_button.clicked.connect(self.reject)
         foot.undo_button.clicked.connect(self.undo)
+        foot.redo_button.clicked.connect(self.redo)
 
     # ------------------------------------------------------------------- showing
 
     def _show_other(self, current_curation: Curation | None) -> None:
         self._curation = current_curation
-        self._edits.clear()
-        self._decided_edits.clear()
+        for known in (self._edits, self._decided_edits, self._undone):
+            known.clear()
         self._same_passage = curation.count_by_passage(current_curation.items if current_curation is not None else ())
         self.banner.hide()
         self._fill("all", 0)
@@ -213,10 +235,14 @@ class ReviewTab(QWidget):
         self._show_foot()
 
     def _show_foot(self) -> None:
-        can_undo = self._curation is not None and self._curation.can_undo
-        self.foot.show_state(
-            can_decide=self.item is not None, can_undo=can_undo, total=self.items.total, left=self.items.open_count
-        )
+        curation, undone = self._curation, ""
+        if self._undone and curation is not None:
+            decision = self._undone[-1]
+            question = shorten(curation.items[decision.number - 1].row.question, NOTICE_CHARACTERS)
+            undone = phrase(f"training.decision_undone.{decision.kind}", question=question)
+        can_undo, can_decide = curation is not None and curation.last is not None, self.item is not None
+        total, left = self.items.total, self.items.open_count
+        self.foot.show_state(can_decide=can_decide, can_undo=can_undo, undone=undone, total=total, left=left)
 
     def _on_failed(self, error: AppError) -> None:
         """Show the error and the current state.
@@ -240,6 +266,7 @@ class ReviewTab(QWidget):
             self._on_failed(error)
             return
         self.banner.hide()
+        self._undone.clear()
         if number in self._edits:
             self._decided_edits[number] = self._edits.pop(number)
         else:
@@ -295,17 +322,23 @@ class ReviewFooter(QWidget):
         self.undo_button = Button(theme, phrase("common.undo"), "quiet", "undo-2")
         self.undo_button.setAccessibleName(with_note(phrase("common.undo"), "Ctrl+Z"))
         self.undo_button.setToolTip("Ctrl+Z")
+        self.redo_button = Button(theme, phrase("common.redo"), "quiet", "redo-2")
+        self.undone = Label(tone="text2", wraps=True)
         self.note = Label(tone="text2")
-        self._buttons = FlowBox(self.accept_button, self.edit_button, self.reject_button, self.undo_button)
+        deciding = (self.accept_button, self.edit_button, self.reject_button)
+        self._buttons = FlowBox(*deciding, self.undo_button, self.redo_button)
+        row = make_row((self._buttons, 1), self.note, spacing_px=12)
         sides = (FOOT_MARGIN_PX, 9, FOOT_MARGIN_PX, 9)
-        row = make_row((self._buttons, 1), self.note, margins_px=sides, spacing_px=12)
-        make_column(Separator(), row, into=self, spacing_px=0)
+        make_column(Separator(), make_column(self.undone, row, margins_px=sides, spacing_px=6), into=self, spacing_px=0)
 
-    def show_state(self, *, can_decide: bool, can_undo: bool, total: int, left: int) -> None:
-        """Update the footer. `left` of `total` items still need a decision."""
+    def show_state(self, *, can_decide: bool, can_undo: bool, undone: str, total: int, left: int) -> None:
+        """Update the footer. `undone`: a text on what was taken back; "": nothing. `left` of `total` items are open."""
         for button in (self.accept_button, self.edit_button, self.reject_button):
             button.setEnabled(can_decide)
         self.undo_button.setVisible(can_undo)
+        self.undone.setText(undone)
+        for widget in (self.undone, self.redo_button):
+            widget.setVisible(bool(undone))
         if not can_decide:
             self.note.setText(phrase("training.no_row_is_selected"))
         elif left:
