@@ -35,7 +35,6 @@ LEAD_MOST = 80  # characters of a quotation, or of rows, that are the line that 
 _LEAD_LONGEST = 120  # characters of its clauses where a longer quotation is shortened
 _LENGTH_LOSS = 400  # characters over LEAD_MOST that lose as much as one whole question has
 _ASKED_CLAUSE, _LAST_CLAUSE = 0.3, 0.1  # what clauses count more for what is asked for, and for the main predicate
-OPENINGS_MAX = 2
 _OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
 _CLEAR = 0.5  # score from which the words of a sentence decide; below it, meaning does, too
 _SENTENCES_COMPARED = 20  # sentences that are compared in meaning
@@ -180,12 +179,16 @@ def _holds(excerpt: Excerpt, other: Excerpt) -> bool:
 
 
 def clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
-    """Return the first sentences of clauses, or of the paragraphs or items in them that the question names."""
-    inner = [one.inner[-1] for one in clause_references.parse_question(question).references if one.inner]
+    """Return the first sentences of each clause, or of the paragraphs or items in it that the question names."""
+    references = clause_references.parse_question(question).references
     found: list[Excerpt] = []
+    begun: set[tuple[int, tuple[str, ...]]] = set()
     for number, passage in enumerate(passages, start=1):
-        text = passage.section.text
-        begins = [at for one in inner if (at := named_clauses.line_start(text, one)) is not None] or [0]
+        text, clause = passage.section.text, (passage.document_id, passage.section.heading)
+        above = [*map(clause_references.clause_number, passage.section.heading)]
+        starts = [_inner_start(text, one.inner) for one in references if one.inner and one.headings[-1] in above]
+        begins = list(dict.fromkeys(at for at in starts if at is not None)) or ([] if clause in begun else [0])
+        begun.add(clause)
         for first in begins:
             parts = [part for part in sentences.split_sentences(text) if part.start >= first and part.kind != "heading"]
             extents = source_citations.part_extents(passage)
@@ -198,7 +201,16 @@ def clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]
                     break
                 end = part.end
             found.append(Excerpt(number, text[parts[0].start : end], parts[0].start, end, 1.0))
-    return found[:OPENINGS_MAX]
+    return found[:EXCERPTS_MAX]
+
+
+def _inner_start(text: str, inner: Sequence[clause_references.ClauseNumber]) -> int | None:
+    """Return the offset of 第3号 of 第2項 in a text, which may begin amid the paragraph; None if it is not there."""
+    found, at = None, 0
+    for number in inner:
+        found = named_clauses.line_start(text, number, at)
+        at = at if found is None else found
+    return found
 
 
 def number_rows(
@@ -224,23 +236,23 @@ def _rows_below(head: str, text: str) -> int:
     return len(rows) if head in text and all(map(sentences.is_table_row, rows)) else 0
 
 
-def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
-    """Return the answer in Markdown, and one supported claim for each excerpt.
+def answer_from_excerpts(excerpts: Sequence[Excerpt], before: str = "") -> tuple[str, tuple[Claim, ...]]:
+    """Return the answer in Markdown, begun by `before`, and one supported claim for each excerpt.
 
     A bold line answers the question; the other excerpts follow as a list, rows as tables with their numbers.
     """
     lead, found = _lead_line(excerpts), list[Claim]()
-    text, previous = f"**{lead}**" if lead else "", None
+    text, previous = f"{before}**{lead}**" if lead else before, None
     for excerpt in excerpts:
         mark, after = f"[{excerpt.number}]", ""
         is_next = previous is not None and _table(previous) == _table(excerpt)
-        gap = "" if not text else "\n" if is_next else "\n\n"
+        gap = "" if text == before else "\n" if is_next else "\n\n"
         if excerpt.row:
             names, cells = _in_columns(excerpt, [one for one in excerpts if _table(one) == _table(excerpt)])
             text += f"{gap}{'' if is_next else _table_head(names)}| {excerpt.row} | "
             claim, after = f"{' | '.join(map(_plain, cells))} {mark}", " |"
-        elif not text:
-            text, claim, after = "**", f"{_escaped(_quotation(excerpt))}{mark}", "**"
+        elif text == before:
+            text, claim, after = f"{before}**", f"{_escaped(_quotation(excerpt))}{mark}", "**"
         else:
             text, claim = f"{text}{gap}- ", f"{_quotation(excerpt)}{mark}"
         found.append(Claim(claim, len(text), len(text) + len(claim), (excerpt.number,), is_supported=True))

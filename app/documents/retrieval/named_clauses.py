@@ -7,6 +7,7 @@ is then checked by parsing its heading path. A document is named by its file nam
 The file is over 450 lines because the names of clauses and of documents are read by one grammar.
 """
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -50,6 +51,7 @@ _OTHER_DOCUMENT = lazy_pattern(
     rf"{_DOCUMENT_WORD.pattern}|(?:細則|規約|協定書?|定款|条約|規格)$|[)」』]$|[A-Z]{{2,}}[A-Z\d .:-]*\d$"
 )
 _SAME_LAW = lazy_pattern("(?:同|当該)(?=法|令|規則|条例)")
+_WORD_ENDS = lazy_pattern(r"[\s（）()「」『』、。・?？のをはがに]+|って")
 _FORMAL_NAME = lazy_pattern("関する|係る")
 
 
@@ -105,7 +107,7 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
     groups: list[list[NamedSection]] = []
     missing: list[MissingClause] = []
     for reference in parsed.references:
-        found = finder.find(reference)
+        found = finder.find(reference, parsed.rest)
         if isinstance(found, MissingClause):
             missing.append(found)
         elif found:
@@ -157,15 +159,24 @@ class _Finder:
         self._names = self._read_names()
         self._used: set[str] = set()
 
-    def find(self, reference: ClauseReference) -> list[NamedSection] | MissingClause:
-        """Return the sections of a reference; [] if it is about another document or cannot be found."""
+    def find(self, reference: ClauseReference, rest: str = "") -> list[NamedSection] | MissingClause:
+        """Return the sections of a reference; [] if it is about another document or cannot be found.
+
+        `rest`: the question without its references, which may name the document elsewhere.
+        """
         documents = self._documents(reference.before)
         if documents and reference.before:
             self._used.add(reference.before)
+        elif not documents and not _DOCUMENT_WORD.search(_last_word(reference.before)):
+            documents = self._named_in(rest)  # 第709条（民法）
+        reference = self._moved(reference, documents)
         candidates = self._candidates(reference, documents)
         if not candidates and documents:
             return self._missing(reference, documents)
-        return self._choose(reference, candidates, is_document_known=bool(documents))
+        found = self._choose(reference, candidates, is_document_known=bool(documents))
+        if found and documents and reference.inner and not found[0].has_inner:
+            return self._missing_inner(reference, documents, found)
+        return found
 
     def find_within(self, reference: ClauseReference, document_id: int) -> list[int]:
         """Return the section, or none, of a reference in a document's text, if it is not to another document."""
@@ -214,6 +225,29 @@ class _Finder:
         }
         best = max(scores.values(), default=0.0)
         return [document for document, score in scores.items() if score == best] if best else []
+
+    def _named_in(self, text: str) -> list[int]:
+        """Return the documents that a word of a text names by a whole name or the short form of a statute's."""
+        for word in filter(None, _WORD_ENDS.split(text)):
+            whole = [document for document, names in self._names.items() if _name(word) in names]
+            if found := whole or (self._best(word) if _DOCUMENT_WORD.search(word) else []):
+                self._used.add(word)
+                return found
+        return []
+
+    def _moved(self, reference: ClauseReference, documents: Sequence[int]) -> ClauseReference:
+        """Return 第27条の2 for the clause after 第27条, if the documents have it."""
+        if not reference.step or not documents or not reference.headings:
+            return reference
+        place, last = len(reference.headings) - 1, reference.headings[-1]
+        origin = dataclasses.replace(last, numbers=(*last.numbers[:-1], last.numbers[-1] - reference.step))
+        existing = self._existing((*reference.headings[:-1], origin), documents)
+        ordered = sorted(existing, key=lambda one: one.numbers)
+        if origin not in ordered or not 0 <= ordered.index(origin) + reference.step < len(ordered):
+            return reference
+        levels = list(reference.levels)
+        levels[place] = ordered[ordered.index(origin) + reference.step]
+        return dataclasses.replace(reference, levels=tuple(levels))
 
     def _full_titles(self, short: str) -> list[str]:
         """Return the titles for which a document defines a short one: 金融商品取引法（以下「金商法」という。）."""
@@ -299,22 +333,53 @@ class _Finder:
 
     def _missing(self, reference: ClauseReference, documents: Sequence[int]) -> list[NamedSection] | MissingClause:
         """Return that a clause is missing, if the documents number their clauses in this way."""
-        last = reference.headings[-1] if reference.headings else reference.levels[-1]
-        sections = self._read("TRUE", documents)
-        existing = {
-            number: NamedSection(section.section_id, depth)
-            for section in reversed(sections)  # the first section of each clause
-            for depth, number in enumerate(map(clause_number, section.path), start=1)
-            if number is not None and number.kind == last.kind and len(number.numbers) == len(last.numbers)
-        }
+        *outer, last = reference.headings or reference.levels
+        existing = self._existing((*outer, last), documents)
+        if not existing and outer:
+            parents = self._existing(outer, documents)
+            if outer[-1] not in parents:
+                return self._missing(dataclasses.replace(reference, levels=tuple(outer)), documents)
+            near = ((str(ClauseReference(tuple(outer))), parents[outer[-1]]),)
+            return MissingClause(str(reference), self._document_name(documents[0]), near)
         if not existing:
             return []
         ordered = sorted(existing, key=lambda one: one.numbers)
         below = [one for one in ordered if one.numbers < last.numbers][-NEIGHBOURS:]
         above = [one for one in ordered if one.numbers > last.numbers][:NEIGHBOURS]
-        return MissingClause(
-            str(reference), sections[0].document, tuple((str(one), existing[one]) for one in (*below, *above))
-        )
+        near = tuple((str(one), existing[one]) for one in (*below, *above))
+        return MissingClause(str(reference), self._document_name(documents[0]), near)
+
+    def _missing_inner(
+        self, reference: ClauseReference, documents: Sequence[int], found: list[NamedSection]
+    ) -> list[NamedSection] | MissingClause:
+        """Return that an article has no such paragraph or item, with the article; `found` if none are numbered here."""
+        first = dataclasses.replace(reference.inner[-1], numbers=(2,))  # the first paragraph has no number
+        if all(line_start(one.text, first) is None for one in self._read("TRUE", documents)):
+            return found
+        near = ((str(ClauseReference(reference.headings)), found[0]),)
+        return MissingClause(str(reference), self._document_name(documents[0]), near)
+
+    def _existing(
+        self, headings: Sequence[ClauseNumber], documents: Sequence[int]
+    ) -> dict[ClauseNumber, NamedSection]:
+        """Return the clauses of the last one's kind below the others, each with its first section.
+
+        Of 3.2.1 only those with as many numbers, and of articles those outside of supplements, or within.
+        """
+        *outer, like = headings
+        in_supplement = any(one.kind in _SUPPLEMENTS for one in headings)
+        return {
+            number: NamedSection(section.section_id, depth)
+            for section in reversed(self._read("TRUE", documents))
+            if any(map(_is_supplement, section.path)) == in_supplement and (not outer or _depth(outer, section.path))
+            for depth, number in enumerate(map(clause_number, section.path), start=1)
+            if number is not None
+            and number.kind == like.kind
+            and (like.kind == "条" or len(number.numbers) == len(like.numbers))
+        }
+
+    def _document_name(self, document: int) -> str:
+        return next((one.document for one in self._read("TRUE", [document], most=1)), "")
 
 
 def match_name(before: str, name: str) -> float:
@@ -402,7 +467,10 @@ def _spellings(number: ClauseNumber) -> Iterable[str]:
     if number.kind in "編部章節款目条":
         branches = [f"第{first}{number.kind}" + "".join(f"の{one}" for one in rest) for first, *rest in written]
         return (*branches, *(f"第{'-'.join(one)}{number.kind}" for one in written if len(one) > 1))
-    return [f"{number.kind}{joint}{'-'.join(one)}" for one in written for joint in (("", "第") if one else ("",))]
+    joints = ("", "第") if number.numbers else ("",)
+    between = "-の" if len(number.numbers) > 1 else "-"  # 別表第一の二
+    found = [f"{number.kind}{joint}{sign.join(one)}" for one in written for joint in joints for sign in between]
+    return [*found, *(f"第{one[0]}号様式" for one in written if number.kind == "様式" and one)]
 
 
 def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:
@@ -419,11 +487,16 @@ def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:
 def line_start(text: str, number: ClauseNumber, start: int = 0) -> int | None:
     """Return the offset, from `start` on, of the line that begins with the paragraph or item; None without."""
     value = number.numbers[0]
+    branches = "".join(f"の{to_kanji(one)}" for one in number.numbers[1:])
     # Statutes number paragraphs in digits and items in kanji.
-    starts = {"項": (f"{value} ", f"第{value}項"), "号": (f"{to_kanji(value)} ", f"{value} ", f"({value})")}
+    starts = {
+        "項": (f"{value} ", f"{value}. ", f"第{value}項"),
+        "号": (f"{to_kanji(value)}{branches} ", *(() if branches else (f"{value} ", f"({value})"))),
+    }
+    sign = chr(ord("①") + value - 1) if number.kind == "項" and value <= 20 else "\n"
     at = start
     for line in text[start:].splitlines(keepends=True):
-        if fold(line).startswith(starts.get(number.kind, (f"({value})", f"{value})"))):
+        if line.lstrip().startswith(sign) or fold(line).startswith(starts.get(number.kind, (f"({value})", f"{value})"))):
             return at
         at += len(line)
     return None
