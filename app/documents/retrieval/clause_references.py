@@ -14,13 +14,13 @@ from app.documents.reading.headings import DIGITS, fold, number_value
 
 RANGE_MOST = 20  # clauses of a range (第3条から第5条まで) that are looked up
 
-_N = f"[{DIGITS}]+"
-_BRANCH = rf"(?:の{_N}(?![項号条章節]|\.\d))*"
+_N = rf"(?:\d+|[{DIGITS.removeprefix('0-9')}]+)"
+_BRANCH = rf"(?:の{_N}(?![{DIGITS}項号条章節]|\.\d))*"
 # 709条 needs no 第, but 二条城 and 3条件 are no articles.
 _LEVEL = (
     rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+|の{_N})*)"
-    rf"|(?P<bare>(?:\d+(?:-\d+)*|[{DIGITS}]{{2,}}|(?<=[法令則例程款条項])[{DIGITS}])(?:の{_N})*))"
-    rf"\s?(?P<kind>[編部章節款目条項号])(?P<branch>{_BRANCH})(?![件文城約例目数])"
+    rf"|(?P<bare>(?:\d+(?:-\d+)*|[{DIGITS}]{{2,}}|(?<=[法令則例程款条項編章節])[{DIGITS}]|(?<=[の ])[{DIGITS}](?=[章節]))"
+    rf"(?:の{_N})*))\s?(?P<kind>[編部章節款目条項号])(?P<branch>{_BRANCH})(?![件文城約例目数])"
 )
 _SAME = r"(?P<same>(?:同じ?|[前次]の?|本|[こそ]の)(?P<same_kind>[編章節款条項号]))(?![件城約例目数])"
 _SUPPLEMENT = r"(?P<supplement>[附付]\s?則)"
@@ -48,7 +48,7 @@ _STEPS = {"前": -1, "次": 1}
 _UNIT_FOLLOWS = lazy_pattern(
     r"\s?(?:[a-zμ℃°㎡㎜㎝]|メートル|センチ|ミリ|キロ|倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|パーセント|トン)"
 )
-_DOCUMENT_ENDS = lazy_pattern(r"[\sの、にはをがで(・]+$|における$|での$|中の$|上の$")
+_DOCUMENT_ENDS = lazy_pattern(r"[\sの、にはをがで(「『・§]+$|における$|での$|中の$|上の$")
 _SAME_DOCUMENT = lazy_pattern(
     r"(?:同じ?|本|当該|この|その)(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|契約|契約書|約款|仕様書|書|資料|文書)$"
     r"|^(?:じゃあ?|それでは|それなら|なら|ちなみに|あと|[こそ])$"
@@ -64,7 +64,7 @@ _STATUTE_NUMBER = lazy_pattern(  # 民法709
 )
 _SHORT_STATUTE = lazy_pattern(rf"^(?!令和|平成|昭和)([^\W\d_a-zA-Z{DIGITS}第ー]{{1,6}}){_ARTICLE_ONLY})")  # 民709, 労基36
 _KIND_SHARED = lazy_pattern(  # 第3〜5条, 3・5条, 45~50ページ
-    rf"({_N})(\s?(?:[~〜・、,と]|から|及び|又は)\s?|(?<!第\d)(?<!第\d\d)-(?!\d+[編章節款]))"
+    rf"(?<![の{DIGITS}])({_N})(\s?(?:[~〜・、,と]|から|及び|又は)\s?|(?<!第\d)(?<!第\d\d)-(?!\d+[編章節款]))"
     rf"(?=第?\s?{_N}\s?([編章節款条項号頁]|ページ))"
 )
 _RANGE_IN_SHORT = lazy_pattern(r"(\d+(?:\.\d+){2,}|(p{1,2}\.?|P{1,2}\.)\s?\d+)\s?[~〜-]\s?(?=\d)")  # 3.2.1~3.2.3, p.45-50
@@ -187,7 +187,7 @@ def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuesti
         is_listed = bool(parsed.references) and _LISTED.fullmatch(gap) is not None
         is_range = bool(parsed.references) and _RANGE.fullmatch(gap) is not None
         last = parsed.references[-1] if parsed.references else antecedent
-        before = before if is_listed or is_range else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(gap)[-1].strip())
+        before = before if is_listed or is_range else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(gap.rstrip("、 "))[-1].strip())
         before = "" if _SAME_DOCUMENT.search(before) else before
         levels = _complete(found, last if not before or is_listed or is_range else None)
         if not levels:
@@ -232,9 +232,9 @@ def _can_begin(match: re.Match[str], folded: str) -> bool:
     if match["decimal"]:
         is_value = _UNIT_FOLLOWS.match(after) is not None
         is_long = match["decimal"].count(".") + match["decimal"].count("-") >= 2
-        return not is_value and (is_long or re.search(r"(?:^|[の節編章「 ])$", before) is not None)
+        return not is_value and (is_long or re.search(r"(?:^|[の節編章「 §]|[編章節)」]、)$", before) is not None)
     if match["kind"] and match["bare"]:
-        return match["kind"] in "条章節編項" and not re.search(r"[\d.,]$", before)
+        return match["kind"] in "条章節編項" and not re.search(r"[\d.]$|\d,$", before)
     if match["appended"]:
         is_single = match["appended"] in ("図", "表", "写真")
         return bool(match["appended_number"]) if is_single else not re.match(r"[一-鿿]", after[:1])

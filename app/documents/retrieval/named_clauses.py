@@ -35,6 +35,7 @@ REFERENCES_MOST = 8  # of a section's references to other clauses that are follo
 SECTIONS_MOST = 16  # sections of one clause that are returned
 NEIGHBOURS = 2  # existing clauses on either side that are told when one is missing
 TITLE_LINES_MOST = 8  # lines of a first section that is a title page
+_BY_NAME = 3  # how well a text names what it gives the whole name of
 _CAPTION_LONGEST = 200  # characters of a line that may be a caption
 _STRUCTURAL = frozenset("編部章節款目条.") | {"附則"}  # kinds that only headings have
 _ROWS_MOST = 4000  # sections in which a number is looked up
@@ -51,6 +52,7 @@ _OTHER_DOCUMENT = lazy_pattern(
     rf"{_DOCUMENT_WORD.pattern}|(?:細則|規約|協定書?|定款|条約|規格)$|[)」』]$|[A-Z]{{2,}}[A-Z\d .:-]*\d$"
 )
 _SAME_LAW = lazy_pattern("(?:同|当該)(?=法|令|規則|条例)")
+_ASKS_FOR_ALL = lazy_pattern("(?:規定)?内容|条文|[本全]文|規定|趣旨|概要|要[点旨]|解説")  # of a clause
 _WORD_ENDS = lazy_pattern(r"[\s（）()「」『』、。・?？のをはがに]+|って")
 _FORMAL_NAME = lazy_pattern("関する|係る")
 
@@ -112,7 +114,7 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
             missing.append(found)
         elif found:
             groups.append(found)
-    has_content = bool(evidence.content_terms(finder.without_names(parsed.rest)))
+    has_content = bool(evidence.content_terms(_ASKS_FOR_ALL.sub(" ", finder.without_names(parsed.rest))))
     if not groups and not missing and not has_content:
         missing = [MissingClause(str(reference), "") for reference in parsed.references]
     return NamedClauses(tuple(map(tuple, groups)), tuple(missing), is_all=not has_content)
@@ -171,8 +173,8 @@ class _Finder:
             documents = self._named_in(rest)  # 第709条（民法）
         reference = self._moved(reference, documents)
         candidates = self._candidates(reference, documents)
-        if not candidates and documents:
-            return self._missing(reference, documents)
+        if not candidates and (within := documents or self._documents_with_heading(reference.before)):
+            return self._missing(reference, within)
         found = self._choose(reference, candidates, is_document_known=bool(documents))
         if found and documents and reference.inner and not found[0].has_inner:
             return self._missing_inner(reference, documents, found)
@@ -227,13 +229,31 @@ class _Finder:
         return [document for document, score in scores.items() if score == best] if best else []
 
     def _named_in(self, text: str) -> list[int]:
-        """Return the documents that a word of a text names by a whole name or the short form of a statute's."""
-        for word in filter(None, _WORD_ENDS.split(text)):
-            whole = [document for document, names in self._names.items() if _name(word) in names]
-            if found := whole or (self._best(word) if _DOCUMENT_WORD.search(word) else []):
+        """Return the documents that a text names anywhere by a whole name, or by the short form of a statute's."""
+        written = _name(text)
+        whole = {name: document for document, names in self._names.items() for name in names if len(name) > 1}
+        if names := [name for name in whole if name in written]:
+            longest = max(names, key=len)
+            self._used.add(longest)
+            return [document for document, own in self._names.items() if longest in own]
+        for word in filter(_DOCUMENT_WORD.search, _WORD_ENDS.split(text)):
+            if found := self._best(word):
                 self._used.add(word)
                 return found
         return []
+
+    def _documents_with_heading(self, before: str) -> list[int]:
+        """Return the documents with an outermost heading (設計編) that ends the text before a number."""
+        expression = search_text.match_expression(_last_word(before))
+        if not expression:
+            return []
+        found = self._read(
+            "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ?)", (), f"heading_terms : ({expression})"
+        )
+        named = [one for one in found if _match_place(before, "", one.path[:1]) >= _BY_NAME]
+        if named:
+            self._used.add(before)
+        return sorted({one.document_id for one in named})
 
     def _moved(self, reference: ClauseReference, documents: Sequence[int]) -> ClauseReference:
         """Return 第27条の2 for the clause after 第27条, if the documents have it."""
@@ -300,6 +320,7 @@ class _Finder:
         self, reference: ClauseReference, candidates: Sequence[_Candidate], *, is_document_known: bool
     ) -> list[NamedSection]:
         """Return the sections that fit best: of the document or part named, outside of supplements unless wanted."""
+        candidates = [one for one in candidates if not _is_contents(one.text)] or candidates
         if not candidates:
             return []
         headings = reference.headings
@@ -383,12 +404,12 @@ class _Finder:
 
 
 def match_name(before: str, name: str) -> float:
-    """Return how well the text before a clause number names a document or heading: 0 not at all, 3 by its name."""
+    """Return how well the text before a clause number names a document or heading: 0 not at all, `_BY_NAME` by its name."""
     if len(name) < 2:
         return 0.0
     written = _name(before)
     if written.endswith(name):
-        return 3 + len(name) / 1000
+        return _BY_NAME + len(name) / 1000
     pieces = [_name(piece) for piece in _suffixes(before)]
     found = next(
         (piece for piece in pieces if len(piece) > 1 and piece in name and not _is_end(piece, before, name)), ""
@@ -500,6 +521,11 @@ def line_start(text: str, number: ClauseNumber, start: int = 0) -> int | None:
             return at
         at += len(line)
     return None
+
+
+def _is_contents(text: str) -> bool:
+    """Whether each line of a text begins with a number of a clause, as those of a table of contents."""
+    return "。" not in text and all(clause_number(line) for line in text.splitlines())
 
 
 def _is_supplement(heading: str) -> bool:
