@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import functools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -137,6 +138,7 @@ def completes(question: str, earlier: str) -> bool:
     return bool(before) and _parse_line(line, before[-1]) != _parse_line(line, None)
 
 
+@functools.lru_cache(maxsize=4096)
 def clause_number(heading: str) -> ClauseNumber | None:
     """Return the number at the beginning of a heading; None if it has none."""
     folded = fold(heading)

@@ -179,29 +179,61 @@ def _holds(excerpt: Excerpt, other: Excerpt) -> bool:
 
 
 def clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
-    """Return the first sentences of each clause, or of the paragraphs or items in it that the question names."""
+    """Return the first sentences of each clause, or of the paragraphs, items or tables in it that the question names.
+
+    A list that the last of them announces follows, and the rows of a table follow its title.
+    """
     references = clause_references.parse_question(question).references
-    found: list[Excerpt] = []
+    found: list[list[Excerpt]] = []
     begun: set[tuple[int, tuple[str, ...]]] = set()
     for number, passage in enumerate(passages, start=1):
-        text, clause = passage.section.text, (passage.document_id, passage.section.heading)
+        clause = (passage.document_id, passage.section.heading)
         above = [*map(clause_references.clause_number, passage.section.heading)]
-        starts = [_inner_start(text, one.inner) for one in references if one.inner and one.headings[-1] in above]
-        begins = list(dict.fromkeys(at for at in starts if at is not None)) or ([] if clause in begun else [0])
+        inner = [one.inner for one in references if one.inner and one.headings[-1] in above]
+        starts = [_inner_start(passage.section.text, one) for one in inner]
+        tables = [_table_excerpts(number, passage, one.headings[-1]) for one in references if one.headings]
+        begins = list(dict.fromkeys(at for at in starts if at is not None))
+        openings = [_opening(number, passage, at) for at in begins or ([] if clause in begun else [0])]
         begun.add(clause)
-        for first in begins:
-            parts = [part for part in sentences.split_sentences(text) if part.start >= first and part.kind != "heading"]
-            extents = source_citations.part_extents(passage)
-            parts = [part for part in parts if any(start <= part.start < end for _, start, end in extents)]
-            if not parts:
-                continue
-            end = parts[0].end
-            for part in parts[1:]:
-                if part.end - parts[0].start > _OPENING_LONGEST or "\n" in text[end : part.start]:
-                    break
-                end = part.end
-            found.append(Excerpt(number, text[parts[0].start : end], parts[0].start, end, 1.0))
-    return found[:EXCERPTS_MAX]
+        found += [table for table in tables if table] or [[one] for one in openings if one]
+    return [one for group in found[:EXCERPTS_MAX] for one in group]
+
+
+def _opening(number: int, passage: Passage, start: int) -> Excerpt | None:
+    """Return the sentences of a passage from an offset on, with the list that they announce."""
+    text = passage.section.text
+    parts = [part for part in sentences.split_sentences(text) if part.start >= start and part.kind != "heading"]
+    extents = source_citations.part_extents(passage)
+    parts = [part for part in parts if any(first <= part.start < end for _, first, end in extents)]
+    if not parts:
+        return None
+    said = parts[0]
+    for part in parts[1:]:
+        if part.end - parts[0].start > _OPENING_LONGEST or "\n" in text[said.end : part.start]:
+            break
+        said = part
+    section_end = next(end for _, first, end in extents if first <= said.start < end)
+    end, is_cut = sentences.end_of_list(text, said.start, said.end, section_end)
+    lead = text[parts[0].start : said.end] if end > said.end else ""
+    return Excerpt(number, text[parts[0].start : end], parts[0].start, end, 1.0, is_cut=is_cut, lead=lead)
+
+
+def _table_excerpts(number: int, passage: Passage, wanted: clause_references.ClauseNumber) -> list[Excerpt]:
+    """Return the title of a table or figure and the rows below it; [] if no line of the passage is its title."""
+    text, at = passage.section.text, 0
+    for line in text.splitlines(keepends=True):
+        if named_clauses.is_caption(line, wanted):
+            break
+        at += len(line)
+    else:
+        return []
+    title = Excerpt(number, line.strip(), at, at + len(line.rstrip()), 1.0)
+    rows = itertools.dropwhile(lambda part: part.end <= title.end, sentence_ranking.parts_of(passage))
+    table = itertools.takewhile(lambda pair: pair[1].row == pair[0], enumerate(rows, start=1))
+    below = [
+        Excerpt(number, row.text, row.start, row.end, 1.0, head=row.header, row=row.row) for _, row in table
+    ]
+    return [title, *below]
 
 
 def _inner_start(text: str, inner: Sequence[clause_references.ClauseNumber]) -> int | None:

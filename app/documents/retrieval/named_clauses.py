@@ -38,6 +38,7 @@ TITLE_LINES_MOST = 8  # lines of a first section that is a title page
 _BY_NAME = 3  # how well a text names what it gives the whole name of
 _CAPTION_LONGEST = 200  # characters of a line that may be a caption
 _STRUCTURAL = frozenset("編部章節款目条.") | {"附則"}  # kinds that only headings have
+_NUMBERED_WITHIN = 400  # first sections of a document, of which any has a paragraph with a number if it numbers them
 _ROWS_MOST = 4000  # sections in which a number is looked up
 _SUPPLEMENTS = ("附則", "別表", "別紙", "別記", "別添", "様式", "付表", "付図")
 _NAME_NOISE = lazy_pattern(r"[\s_・「」『』]+")
@@ -375,7 +376,7 @@ class _Finder:
     ) -> list[NamedSection] | MissingClause:
         """Return that an article has no such paragraph or item, with the article; `found` if none are numbered here."""
         first = dataclasses.replace(reference.inner[-1], numbers=(2,))  # the first paragraph has no number
-        if all(line_start(one.text, first) is None for one in self._read("TRUE", documents)):
+        if all(line_start(one.text, first) is None for one in self._read("TRUE", documents, most=_NUMBERED_WITHIN)):
             return found
         near = ((str(ClauseReference(reference.headings)), found[0]),)
         return MissingClause(str(reference), self._document_name(documents[0]), near)
@@ -389,11 +390,18 @@ class _Finder:
         """
         *outer, like = headings
         in_supplement = any(one.kind in _SUPPLEMENTS for one in headings)
+        paths = self._database.read_as(
+            lambda row: (row["id"], heading_of(row)),
+            """SELECT id, heading, min(position) FROM section
+               WHERE document_id IN (SELECT value FROM json_each(?)) GROUP BY document_id, heading
+               ORDER BY document_id DESC, min(position) DESC""",
+            json.dumps(list(documents)),
+        )
         return {
-            number: NamedSection(section.section_id, depth)
-            for section in reversed(self._read("TRUE", documents))
-            if any(map(_is_supplement, section.path)) == in_supplement and (not outer or _depth(outer, section.path))
-            for depth, number in enumerate(map(clause_number, section.path), start=1)
+            number: NamedSection(section_id, depth)
+            for section_id, path in paths
+            if any(map(_is_supplement, path)) == in_supplement and (not outer or _depth(outer, path))
+            for depth, number in enumerate(map(clause_number, path), start=1)
             if number is not None
             and number.kind == like.kind
             and (like.kind == "条" or len(number.numbers) == len(like.numbers))
@@ -517,7 +525,7 @@ def line_start(text: str, number: ClauseNumber, start: int = 0) -> int | None:
     sign = chr(ord("①") + value - 1) if number.kind == "項" and value <= 20 else "\n"
     at = start
     for line in text[start:].splitlines(keepends=True):
-        if line.lstrip().startswith(sign) or fold(line).startswith(starts.get(number.kind, (f"({value})", f"{value})"))):
+        if line.lstrip().startswith(sign) or fold(line).lstrip("○◯〇").startswith(starts.get(number.kind, (f"({value})", f"{value})"))):
             return at
         at += len(line)
     return None
@@ -536,6 +544,12 @@ def _is_supplement(heading: str) -> bool:
 def _captions(section: _Candidate) -> set[ClauseNumber | None]:
     lines = [line for line in section.text.splitlines() if len(line) < _CAPTION_LONGEST]
     return {clause_number(text) for text in (*section.captions, *lines)}
+
+
+def is_caption(line: str, number: ClauseNumber) -> bool:
+    """Whether a line is the title of the table or figure of this number, and no sentence about it."""
+    is_title = number.kind not in _STRUCTURAL and len(line) < _CAPTION_LONGEST and "。" not in line
+    return is_title and clause_number(line) == number
 
 
 def _inner_section(inner: Sequence[ClauseNumber], depth: int, sections: Sequence[_Candidate]) -> _Candidate | None:

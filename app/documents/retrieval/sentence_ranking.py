@@ -312,7 +312,7 @@ def terms_of(text: str) -> frozenset[str]:
 
 def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAnswer, list[RankedSentence]]:
     """Return what is asked for, and all sentences in the order of the passages; unrelated ones have the score 0."""
-    parts = [(number, part) for number, passage in enumerate(passages, start=1) for part in _parts(passage)]
+    parts = [(number, part) for number, passage in enumerate(passages, start=1) for part in parts_of(passage)]
     having = [terms_of(part.text) for _, part in parts]
     sought = SoughtAnswer(question, having)
     found_in = functools.cache(lambda text: sought.terms_in(terms_of(text)))
@@ -393,7 +393,7 @@ def definition_share(word: str, text: str) -> float:
     return 0.8 if _SAYS_WHAT_IT_IS.search(text) else 0.4
 
 
-def _parts(passage: Passage) -> Iterator[Part]:
+def parts_of(passage: Passage) -> Iterator[Part]:
     """Yield the sentences and rows of a passage that may be quoted, without headings and table headers."""
     text = passage.section.text
     headers = sentences.find_table_headers(text)
