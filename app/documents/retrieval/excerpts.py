@@ -156,8 +156,9 @@ def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt
     for word in words:
         best = next(iter(pick_excerpts(f"{word}とは", passages, 1)), None)
         is_all = are_apart and best is not None and all(one in best.text for one in words)
+        title = " ".join(source_citations.part_at(passages[best.number - 1], best.start).heading[-1:]) if best else ""
         is_topic = best is not None and re.match(f"[^、。]{{,10}}{re.escape(word)}[^、。]{{,10}}[はも]", best.text)
-        if best is None or not (is_all or is_topic or sentence_ranking.definition_share(word, best.text)):
+        if best is None or not (is_all or is_topic or sentence_ranking.definition_share(word, best.text, title)):
             return []
         if not any(_holds(other, best) for other in found):
             found = [*(other for other in found if not _holds(best, other)), best]
