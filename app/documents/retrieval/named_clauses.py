@@ -167,6 +167,8 @@ class _Finder:
 
         `rest`: the question without its references, which may name the document elsewhere.
         """
+        if len(_name(reference.before)) == 1:  # 法第709条
+            reference = dataclasses.replace(reference, before="")
         documents = self._documents(reference.before)
         if documents and reference.before:
             self._used.add(reference.before)
