@@ -6,7 +6,7 @@ import pytest
 
 from app.documents.library import Library
 from app.documents.records import Passage, Section
-from app.documents.retrieval import named_clauses, passage_search, retrieved_passages
+from app.documents.retrieval import excerpts, named_clauses, passage_search, retrieved_passages
 from app.documents.retrieval.clause_references import clause_number, completes, parse_question, to_kanji
 from tests.documents.driver import put
 
@@ -94,7 +94,14 @@ def test_headings_have_the_same_numbers(heading, shown):
 
 @pytest.mark.parametrize(
     ("question", "is_completed"),
-    [("同条第2項は？", True), ("第5条は？", True), ("じゃあ5条は？", True), ("その2項は？", True), ("港湾管理規則第5条は？", False), ("罰則は？", False)],
+    [
+        ("同条第2項は？", True),
+        ("第5条は？", True),
+        ("じゃあ5条は？", True),
+        ("その2項は？", True),
+        ("港湾管理規則第5条は？", False),
+        ("罰則は？", False),
+    ],
 )
 def test_a_question_without_a_document_is_about_that_of_the_question_before(question, is_completed):
     assert completes(question, "道路整備法第3条は？") is is_completed
@@ -325,3 +332,25 @@ def test_in_a_single_document_a_question_may_ask_more_of_a_clause_that_it_names_
     ids = [one.id for one in library.collections()]
     assert named_clauses.find_clauses(library, "第五条は？", ids).is_all
     assert not named_clauses.find_clauses(library, "第五条の更新に不服がある者は何日以内に審査を求めますか", ids).is_all
+
+
+def test_paragraphs_of_old_statutes_have_their_number_in_a_circle(library: Library) -> None:
+    first = Section(("労務規則", "第九条"), "第九条　休暇を与える。\n○２　休暇は十日とする。\n○３　休暇は分割できる。")
+    put(library, first, Section(("労務規則", "第十条"), "第十条　賃金を払う。"), name="労務規則.md")
+    ids = [one.id for one in library.collections()]
+    (passage,) = passage_search.search(library, "労務規則9条2項", ids, 5)
+    assert excerpts.clause_openings("労務規則9条2項", [passage])[0].text == "○２　休暇は十日とする。"
+    (missing,) = named_clauses.find_clauses(library, "労務規則10条3項", ids).missing
+    assert missing.clause == "第10条第3項"
+
+
+def test_a_clause_of_a_part_that_has_a_heading_is_told_to_be_missing(library: Library, collection: int) -> None:
+    (missing,) = named_clauses.find_clauses(library, "設計編の3.2.9", [collection]).missing
+    assert named_clauses.missing_sentence(missing) == "「手引き」に3.2.9はありません。近いのは、3.2.1、3.2.2です。"
+
+
+def test_a_table_of_contents_is_not_the_chapter_that_it_lists(library: Library) -> None:
+    contents = Section(("第二章 雑則（第三条）",), "第三章 罰則（第四条）")
+    chapters = [Section(("第二章 雑則", "第三条"), "第三条　届け出る。"), Section(("第三章 罰則",), "罰金に処する。")]
+    number = put(library, contents, *chapters, name="規則.md")
+    assert "届け出る" in found(library, "規則第2章", number)[0].section.text

@@ -18,10 +18,10 @@ RANGE_MOST = 20  # clauses of a range (第3条から第5条まで) that are look
 _N = rf"(?:\d+|[{DIGITS.removeprefix('0-9')}]+)"
 _BRANCH = rf"(?:の{_N}(?![{DIGITS}項号条章節]|\.\d))*"
 # 709条 needs no 第, but 二条城 and 3条件 are no articles.
+_SINGLE = rf"(?<=[法令則例程款条項編章節])[{DIGITS}]|(?<=[の ])[{DIGITS}](?=[章節])"
 _LEVEL = (
-    rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+|の{_N})*)"
-    rf"|(?P<bare>(?:\d+(?:-\d+)*|[{DIGITS}]{{2,}}|(?<=[法令則例程款条項編章節])[{DIGITS}]|(?<=[の ])[{DIGITS}](?=[章節]))"
-    rf"(?:の{_N})*))\s?(?P<kind>[編部章節款目条項号])(?P<branch>{_BRANCH})(?![件文城約例目数])"
+    rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+|の{_N})*)|(?P<bare>(?:\d+(?:-\d+)*|[{DIGITS}]{{2,}}|{_SINGLE})(?:の{_N})*))"
+    rf"\s?(?P<kind>[編部章節款目条項号])(?P<branch>{_BRANCH})(?![件文城約例目数])"
 )
 _SAME = r"(?P<same>(?:同じ?|[前次]の?|本|[こそ]の)(?P<same_kind>[編章節款条項号]))(?![件城約例目数])"
 _SUPPLEMENT = r"(?P<supplement>[附付]\s?則)"
@@ -63,12 +63,16 @@ _ARTICLE_ONLY = rf"({_N}(?:の{_N})*)(?=⟨|第?\s?{_N}項|(?:は|って|とは)
 _STATUTE_NUMBER = lazy_pattern(  # 民法709
     rf"(?:(?<=法)|(?<=法律)|(?<=令)|(?<=規則)|(?<=条例))\s?{_ARTICLE_ONLY}|には|を|、|と|及び)"
 )
-_SHORT_STATUTE = lazy_pattern(rf"^(?!令和|平成|昭和)([^\W\d_a-zA-Z{DIGITS}第ー]{{1,6}}){_ARTICLE_ONLY})")  # 民709, 労基36
+_SHORT_STATUTE = lazy_pattern(
+    rf"^(?!令和|平成|昭和)([^\W\d_a-zA-Z{DIGITS}第ー]{{1,6}}){_ARTICLE_ONLY})"
+)  # 民709, 労基36
 _KIND_SHARED = lazy_pattern(  # 第3〜5条, 3・5条, 45~50ページ
     rf"(?<![の{DIGITS}])({_N})(\s?(?:[~〜・、,と]|から|及び|又は)\s?|(?<!第\d)(?<!第\d\d)-(?!\d+[編章節款]))"
     rf"(?=第?\s?{_N}\s?([編章節款条項号頁]|ページ))"
 )
-_RANGE_IN_SHORT = lazy_pattern(r"(\d+(?:\.\d+){2,}|(p{1,2}\.?|P{1,2}\.)\s?\d+)\s?[~〜-]\s?(?=\d)")  # 3.2.1~3.2.3, p.45-50
+_RANGE_IN_SHORT = lazy_pattern(
+    r"(\d+(?:\.\d+){2,}|(p{1,2}\.?|P{1,2}\.)\s?\d+)\s?[~〜-]\s?(?=\d)"
+)  # 3.2.1~3.2.3, p.45-50
 _SENTENCE_BREAK = lazy_pattern(r"[。！？!?\n;；]|、(?!第)")
 
 
@@ -189,7 +193,11 @@ def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuesti
         is_listed = bool(parsed.references) and _LISTED.fullmatch(gap) is not None
         is_range = bool(parsed.references) and _RANGE.fullmatch(gap) is not None
         last = parsed.references[-1] if parsed.references else antecedent
-        before = before if is_listed or is_range else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(gap.rstrip("、 "))[-1].strip())
+        before = (
+            before
+            if is_listed or is_range
+            else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(gap.rstrip("、 "))[-1].strip())
+        )
         before = "" if _SAME_DOCUMENT.search(before) else before
         levels = _complete(found, last if not before or is_listed or is_range else None)
         if not levels:

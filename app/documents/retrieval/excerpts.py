@@ -231,9 +231,7 @@ def _table_excerpts(number: int, passage: Passage, wanted: clause_references.Cla
     title = Excerpt(number, line.strip(), at, at + len(line.rstrip()), 1.0)
     rows = itertools.dropwhile(lambda part: part.end <= title.end, sentence_ranking.parts_of(passage))
     table = itertools.takewhile(lambda pair: pair[1].row == pair[0], enumerate(rows, start=1))
-    below = [
-        Excerpt(number, row.text, row.start, row.end, 1.0, head=row.header, row=row.row) for _, row in table
-    ]
+    below = [Excerpt(number, row.text, row.start, row.end, 1.0, head=row.header, row=row.row) for _, row in table]
     return [title, *below]
 
 
@@ -242,7 +240,7 @@ def _inner_start(text: str, inner: Sequence[clause_references.ClauseNumber]) -> 
     found, at = None, 0
     for number in inner:
         found = named_clauses.line_start(text, number, at)
-        at = at if found is None else found
+        at = at if found is None else found + 1  # below its number, which may be that of an item, too
     return found
 
 

@@ -251,7 +251,9 @@ class _Finder:
         if not expression:
             return []
         found = self._read(
-            "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ?)", (), f"heading_terms : ({expression})"
+            "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ?)",
+            (),
+            f"heading_terms : ({expression})",
         )
         named = [one for one in found if _match_place(before, "", one.path[:1]) >= _BY_NAME]
         if named:
@@ -383,9 +385,7 @@ class _Finder:
         near = ((str(ClauseReference(reference.headings)), found[0]),)
         return MissingClause(str(reference), self._document_name(documents[0]), near)
 
-    def _existing(
-        self, headings: Sequence[ClauseNumber], documents: Sequence[int]
-    ) -> dict[ClauseNumber, NamedSection]:
+    def _existing(self, headings: Sequence[ClauseNumber], documents: Sequence[int]) -> dict[ClauseNumber, NamedSection]:
         """Return the clauses of the last one's kind below the others, each with its first section.
 
         Of 3.2.1 only those with as many numbers, and of articles those outside of supplements, or within.
@@ -414,7 +414,7 @@ class _Finder:
 
 
 def match_name(before: str, name: str) -> float:
-    """Return how well the text before a clause number names a document or heading: 0 not at all, `_BY_NAME` by its name."""
+    """Return how well the text before a clause number names a document or heading: 0 not at all, `_BY_NAME` wholly."""
     if len(name) < 2:
         return 0.0
     written = _name(before)
@@ -527,7 +527,9 @@ def line_start(text: str, number: ClauseNumber, start: int = 0) -> int | None:
     sign = chr(ord("①") + value - 1) if number.kind == "項" and value <= 20 else "\n"
     at = start
     for line in text[start:].splitlines(keepends=True):
-        if line.lstrip().startswith(sign) or fold(line).lstrip("○◯〇").startswith(starts.get(number.kind, (f"({value})", f"{value})"))):
+        if line.lstrip().startswith(sign) or fold(line).lstrip("○◯〇").startswith(
+            starts.get(number.kind, (f"({value})", f"{value})"))
+        ):
             return at
         at += len(line)
     return None
@@ -566,7 +568,7 @@ def _inner_section(inner: Sequence[ClauseNumber], depth: int, sections: Sequence
     place = start = -1
     for number in inner:
         for at in range(max(0, place), len(sections)):
-            found = line_start(sections[at].text, number, max(0, start) if at == place else 0)
+            found = line_start(sections[at].text, number, start + 1 if at == place else 0)
             if found is not None:
                 place, start = at, found
                 break
