@@ -695,3 +695,8 @@ def test_working_days_are_days():
         "休暇の届出は書面による。六箇月を勤めた者には十労働日の休暇を与える。休暇の日数は長が定める。", "休暇"
     )
     assert "十労働日" in best_of("休暇は何日もらえますか", rule).text
+
+
+def test_a_line_that_only_repeats_the_question_does_not_answer_it():
+    source = make_passage("許容応力度の割増し\n地震時の許容応力度は1.5倍とする。", "3.4 杭")
+    assert best_of("杭の許容応力度の割増しは", source).text == "地震時の許容応力度は1.5倍とする。"

@@ -107,18 +107,23 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
     if not parsed.references or not collection_ids:
         return NamedClauses()
     finder = _Finder(library.database, collection_ids)
-    groups: list[list[NamedSection]] = []
-    missing: list[MissingClause] = []
-    for reference in parsed.references:
-        found = finder.find(reference, parsed.rest)
-        if isinstance(found, MissingClause):
-            missing.append(found)
-        elif found:
-            groups.append(found)
+    groups, missing = _divide(finder.find(one, parsed.rest) for one in parsed.references)
     has_content = bool(evidence.content_terms(_ASKS_FOR_ALL.sub(" ", finder.without_names(parsed.rest))))
-    if not groups and not missing and not has_content:
+    if not (groups or missing or has_content):  # 法第709条は？
+        groups, missing = _divide(finder.find(dataclasses.replace(one, before="")) for one in parsed.references)
+    if not (groups or missing or has_content):
         missing = [MissingClause(str(reference), "") for reference in parsed.references]
     return NamedClauses(tuple(map(tuple, groups)), tuple(missing), is_all=not has_content)
+
+
+def _divide(
+    found: Iterable[list[NamedSection] | MissingClause],
+) -> tuple[list[list[NamedSection]], list[MissingClause]]:
+    """Return the sections of the clauses that were found, and those that are missing."""
+    listed = list(found)
+    return [one for one in listed if one and isinstance(one, list)], [
+        one for one in listed if isinstance(one, MissingClause)
+    ]
 
 
 def find_referred(library: Library, section_ids: Sequence[int], collection_ids: Sequence[int]) -> list[int]:
@@ -167,8 +172,6 @@ class _Finder:
 
         `rest`: the question without its references, which may name the document elsewhere.
         """
-        if len(_name(reference.before)) == 1:  # 法第709条
-            reference = dataclasses.replace(reference, before="")
         documents = self._documents(reference.before)
         if documents and reference.before:
             self._used.add(reference.before)
@@ -365,8 +368,8 @@ class _Finder:
             parents = self._existing(outer, documents)
             if outer[-1] not in parents:
                 return self._missing(dataclasses.replace(reference, levels=tuple(outer)), documents)
-            near = ((str(ClauseReference(tuple(outer))), parents[outer[-1]]),)
-            return MissingClause(str(reference), self._document_name(documents[0]), near)
+            parent = str(ClauseReference(tuple(outer))), parents[outer[-1]]
+            return MissingClause(str(reference), self._document_name(documents[0]), (parent,))
         if not existing:
             return []
         ordered = sorted(existing, key=lambda one: one.numbers)

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.base import search_text
 from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon, terms
 from app.documents.grounding import sentences, source_citations
@@ -34,6 +35,7 @@ _ANSWER_FACTOR = 2.0  # for what follows a heading that asks the same (in an FAQ
 _ASKED_SHARE = 0.6  # of the question's terms that such a heading has
 _LENGTH_FREE, _LENGTH_HALVES = 100, 600  # characters; a sentence longer by the second number counts half
 _LITTLE_FACTOR = 0.6  # for a title, a caption or an entry of a list
+_ECHO_FACTOR = 0.1  # for a title that is what the question asks about
 _LISTED_FACTOR = 0.3  # for a question, or an entry of a list of literature, notices, amendments or contents
 _VALUE_GAIN = 0.6  # for a value in the unit asked for, or in any unit if the question names none
 _LIST_GAIN = 2.0  # for the parts or kinds of something, where they are asked for
@@ -198,6 +200,7 @@ class SoughtAnswer:
         self._asks_value = bool(self._units) or _ASKS_VALUE.search(question) is not None
         self._defined = defined_words(question)
         self._question = question.strip().rpartition("\n")[2]
+        self._folded = search_text.fold(self._question)
         self._kind = next((kind for kind, asks in _ASKED_KINDS.items() if asks.search(self._question)), "")
         which = _WHICH.search(self._question) if not (self._kind or self._asks_value) else None
         self._which = lazy_pattern(f"[一-鿿ァ-ヺーA-Za-z・]{re.escape(which['noun'])}") if which else None
@@ -244,6 +247,10 @@ class SoughtAnswer:
     def is_defined_by(self, text: str) -> bool:
         """Return whether the question asks what something is, and a sentence says it."""
         return self._definition_share(text) > _PROBABLE
+
+    def ends_with(self, text: str) -> bool:
+        """Return whether the question is about nothing but the words of a text: …許容応力度の割増しは."""
+        return self._folded.rstrip("?？。はを ").endswith(search_text.fold(text).strip())
 
     def is_defined_below(self, title: str) -> bool:
         """Return whether a heading says that its section begins with what the question asks for."""
@@ -346,6 +353,7 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAn
             score /= 1 + (number - 1) / _RANK_HALVES
             if is_first:
                 score *= _ANSWER_FACTOR if sought.is_asked_by(" ".join(part.section.heading[-1:])) else 1.0
+            score *= _ECHO_FACTOR if sought.ends_with(part.text) else 1.0
             score *= _NAMED_FACTOR if passages[number - 1].named == "clause" else 1.0
         ranked.append(RankedSentence(number, part, words, score))
     return sought, ranked
