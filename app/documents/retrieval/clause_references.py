@@ -73,6 +73,7 @@ _KIND_SHARED = lazy_pattern(  # 第3〜5条, 3・5条, 45~50ページ
 _RANGE_IN_SHORT = lazy_pattern(
     r"(\d+(?:\.\d+){2,}|(p{1,2}\.?|P{1,2}\.)\s?\d+)\s?[~〜-]\s?(?=\d)"
 )  # 3.2.1~3.2.3, p.45-50
+_NAME_AND_COMMA = lazy_pattern(r"^([^、。]*[^ぁ-ゖ\s、。])、\s?$")  # 会社法、355条
 _SENTENCE_BREAK = lazy_pattern(r"[。！？!?\n;；]|、(?!第)")
 
 
@@ -193,11 +194,8 @@ def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuesti
         is_listed = bool(parsed.references) and _LISTED.fullmatch(gap) is not None
         is_range = bool(parsed.references) and _RANGE.fullmatch(gap) is not None
         last = parsed.references[-1] if parsed.references else antecedent
-        before = (
-            before
-            if is_listed or is_range
-            else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(gap.rstrip("、 "))[-1].strip())
-        )
+        named = gap if parsed.references else _NAME_AND_COMMA.sub(r"\1", gap)
+        before = before if is_listed or is_range else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(named)[-1].strip())
         before = "" if _SAME_DOCUMENT.search(before) else before
         levels = _complete(found, last if not before or is_listed or is_range else None)
         if not levels:
