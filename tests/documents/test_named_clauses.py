@@ -346,8 +346,10 @@ def test_paragraphs_of_old_statutes_have_their_number_in_a_circle(library: Libra
 
 
 def test_a_clause_of_a_part_that_has_a_heading_is_told_to_be_missing(library: Library, collection: int) -> None:
-    (missing,) = named_clauses.find_clauses(library, "設計編の3.2.9", [collection]).missing
-    assert named_clauses.missing_sentence(missing) == "「手引き」に3.2.9はありません。近いのは、3.2.1、3.2.2です。"
+    parts = [Section((part, f"4.1.{at} 定め"), f"{part}の定め{at}。") for part in ("調査編", "施工編") for at in (1, 2)]
+    put(library, *parts, collection="法令", name="要領.md")
+    (missing,) = named_clauses.find_clauses(library, "施工編の4.1.9は？", [collection]).missing
+    assert named_clauses.missing_sentence(missing) == "「要領」に4.1.9はありません。近いのは、4.1.1、4.1.2です。"
 
 
 def test_a_table_of_contents_is_not_the_chapter_that_it_lists(library: Library) -> None:
