@@ -68,6 +68,18 @@ def test_what_means_the_same_is_found_first(library, text, query):
     assert text in first(library, query, collection)
 
 
+def test_clauses_whose_titles_say_so_define_the_words_that_are_compared(library: Library) -> None:
+    lien = Section(("第二編", "第九条（留置権の内容）"), "占有者は、弁済を受けるまで、その物を留め置くことができる。")
+    pledge = Section(("第一編", "第八条（質権の内容）"), "債権者は、受け取った物から弁済を受ける。")
+    others = [
+        Section(("第三編", f"第{number}条（消滅）"), f"留置権及び質権は、留置権又は質権の事由{number}により消滅する。")
+        for number in range(20, 26)
+    ]
+    collection_id = put(library, lien, pledge, *others)
+    found = passage_search.search(library, "留置権と質権の違いは？", [collection_id], 2)
+    assert {one.section.heading[-1] for one in found} == {lien.heading[-1], pledge.heading[-1]}
+
+
 def test_words_of_the_heading_count(library):
     collection = put(
         library,

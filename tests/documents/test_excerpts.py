@@ -1,5 +1,7 @@
 """抜粋表示: the best sentences of the passages, as they stand there."""
 
+import dataclasses
+
 import pytest
 
 from app.documents.grounding import claims
@@ -631,3 +633,70 @@ def test_meaning_decides_only_where_the_words_of_no_sentence_do():
     near = {one: 0.05 if "囲い" in one else 0.0 for one in texts}
     picked = excerpts.pick_excerpts(question, [passage], near=near)
     assert (picked[0].text, best_of(question, passage).text) == ("池に囲いを作り直す。", "池の柵を点検する。")
+
+
+NAMED = (
+    "第十条　会は、次に掲げる者で組織する。\n一　会長\n二　委員\n２　会は、次に掲げる事務を行う。\n一　審査\n二　公表\n"
+    "表3-1　会の費用\n| 費目 | 額 |\n| --- | --- |\n| 旅費 | 500円 |\n| 謝金 | 900円 |\n以上の額は税を含む。"
+)
+
+
+def named(text: str, *heading: str, number: int = 1) -> Passage:
+    return dataclasses.replace(make_passage(text, *heading, number=number), named="clause")
+
+
+def test_a_named_paragraph_or_item_is_quoted_with_the_list_that_it_announces():
+    clause = named(NAMED, "第十条（会）")
+    (paragraph,) = excerpts.pick_excerpts("第10条第2項", [clause])
+    assert (paragraph.lead, paragraph.text) == (
+        "２　会は、次に掲げる事務を行う。", "２　会は、次に掲げる事務を行う。\n一　審査\n二　公表",
+    )  # fmt: skip
+    (item,) = excerpts.pick_excerpts("第10条第2項第2号", [clause])
+    assert item.text == "二　公表"
+
+
+def test_a_named_table_is_quoted_with_its_title_and_all_its_rows():
+    answer, _ = excerpts.answer_from_excerpts(excerpts.pick_excerpts("表3-1", [named(NAMED, "第十条（会）")]))
+    assert answer.splitlines() == [
+        "**「表3-1 会の費用」[1]**",
+        "",
+        "| 行 | 費目 | 額 |",
+        "|---:|---|---|",
+        "| 1 | 旅費 | 500円 [1] |",
+        "| 2 | 謝金 | 900円 [1] |",
+    ]
+
+
+def test_each_clause_of_a_range_is_quoted_once():
+    clauses = [named(f"第{number}条　事項{number}を行う。", f"第{number}条", number=number) for number in (3, 4, 5)]
+    more = dataclasses.replace(clauses[0], section_id=9)
+    picked = excerpts.pick_excerpts("第3条から第5条", [*clauses, more])
+    assert [one.text for one in picked] == [one.section.text for one in clauses]
+
+
+def test_the_answer_says_first_which_of_the_named_clauses_is_missing():
+    picked = excerpts.pick_excerpts("第3条と第9条", [named("第三条　届け出る。", "第三条")])
+    answer, found = excerpts.answer_from_excerpts(picked, "第9条はありません。\n\n")
+    assert answer == "第9条はありません。\n\n**「第三条　届け出る。」[1]**".replace("　", " ")
+    assert [answer[claim.start : claim.end] == claim.sentence for claim in found] == [True]
+
+
+def test_a_clause_whose_title_says_so_defines_a_word_that_its_text_does_not_have():
+    lien = make_passage("第九条　占有者は、弁済を受けるまで、その物を留め置くことができる。", "第九条（留置権の内容）")
+    pledge = make_passage("第八条　債権者は、受け取った物から弁済を受ける。", "第八条（質権の内容）", number=2)
+    other = make_passage("留置権及び質権は、譲渡とともに消滅する。質権の設定は届け出る。", "第七条", number=3)
+    assert best_of("留置権とは何ですか", other, lien).text == lien.section.text
+    both = excerpts.pick_excerpts("留置権と質権の違いは", [other, lien, pledge])
+    assert [one.text for one in both[:2]] == [lien.section.text, pledge.section.text]
+
+
+def test_working_days_are_days():
+    rule = make_passage(
+        "休暇の届出は書面による。六箇月を勤めた者には十労働日の休暇を与える。休暇の日数は長が定める。", "休暇"
+    )
+    assert "十労働日" in best_of("休暇は何日もらえますか", rule).text
+
+
+def test_a_line_that_only_repeats_the_question_does_not_answer_it():
+    source = make_passage("許容応力度の割増し\n地震時の許容応力度は1.5倍とする。", "3.4 杭")
+    assert best_of("杭の許容応力度の割増しは", source).text == "地震時の許容応力度は1.5倍とする。"

@@ -6,7 +6,7 @@ import pytest
 
 from app.documents.library import Library
 from app.documents.records import Passage, Section
-from app.documents.retrieval import named_clauses, passage_search, retrieved_passages
+from app.documents.retrieval import excerpts, named_clauses, passage_search, retrieved_passages
 from app.documents.retrieval.clause_references import clause_number, completes, parse_question, to_kanji
 from tests.documents.driver import put
 
@@ -34,6 +34,29 @@ from tests.documents.driver import put
         ("第3条は？\n同条第2項は？", ["第3条第2項"]),
         ("第3条は？\n第2項は？", ["第3条第2項"]),
         ("第3条は？\n次条は？", ["第4条"]),
+        ("第3条は？\n次の条は？", ["第4条"]),
+        ("第3条は？\nその第2項は？", ["第3条第2項"]),
+        ("第3条は？\n2項は？", ["第3条第2項"]),
+        ("道路整備法12①", ["第12条第1項"]),
+        ("道路整備法第12条の2③二号", ["第12条の2第3項第2号"]),
+        ("民七〇九", ["第709条"]),
+        ("会社362④", ["第362条第4項"]),
+        ("会社法362条Ⅳ②", ["第362条第4項第2号"]),
+        ("道路整備法五条", ["第5条"]),
+        ("第27の2条", ["第27条の2"]),
+        ("第3〜5条", ["第3条", "第4条", "第5条"]),
+        ("3・5条", ["第3条", "第5条"]),
+        ("第5条1、2項", ["第5条第1項", "第5条第2項"]),
+        ("第3章の2", ["第3章の2"]),
+        ("別表第一の二", ["別表1-2"]),
+        ("第1号様式", ["様式1"]),
+        ("別記様式第5号", ["別記様式5"]),
+        ("表－３．１と図-2.4", ["表3-1", "図2-4"]),
+        ("3.2.1〜3.2.3", ["3.2.1", "3.2.2", "3.2.3"]),
+        ("P.45", ["45ページ"]),
+        ("45pの表", ["45ページ"]),
+        ("ページ45", ["45ページ"]),
+        ("p.45-47", ["45ページ", "46ページ", "47ページ"]),
     ],
 )
 def test_places_are_read_in_every_spelling(question, references):
@@ -45,7 +68,7 @@ def test_places_are_read_in_every_spelling(question, references):
     [
         "直径2.5mの管の間隔は", "安全率1.2の根拠は", "必要な3条件は何ですか", "二条城とは", "令和3年3月1日の通知",
         "第2項は？", "24N/mm2以上ですか", "4ページ以内で書くのですか", "1:2.0の勾配", "同条は？",
-        "表の見方は", "図で示してください",
+        "表の見方は", "図で示してください", "P3橋脚の杭長は", "2項道路とは", "令和3、4年度の予算",
     ],
 )  # fmt: skip
 def test_values_dates_and_plain_words_are_no_places(question):
@@ -71,7 +94,14 @@ def test_headings_have_the_same_numbers(heading, shown):
 
 @pytest.mark.parametrize(
     ("question", "is_completed"),
-    [("同条第2項は？", True), ("第5条は？", True), ("港湾管理規則第5条は？", False), ("罰則は？", False)],
+    [
+        ("同条第2項は？", True),
+        ("第5条は？", True),
+        ("じゃあ5条は？", True),
+        ("その2項は？", True),
+        ("港湾管理規則第5条は？", False),
+        ("罰則は？", False),
+    ],
 )
 def test_a_question_without_a_document_is_about_that_of_the_question_before(question, is_completed):
     assert completes(question, "道路整備法第3条は？") is is_completed
@@ -87,8 +117,9 @@ def collection(library: Library) -> int:
         ("第二章　雑則", "第三十一条の二（届出）"),
         "第三十一条の二　届出をする。\n２　届出は十日以内とする。\n３　届出は書面でする。",
     )
+    table = Section(("別表第一の二（第三条関係）",), "区域 | 幅員\n市街地 | 四メートル")
     supplement = Section(("附　則", "第三条"), "第三条　経過措置を定める。")
-    number = put(library, *statute, long, supplement, collection="法令", name="道路整備の促進に関する法律.html")
+    number = put(library, *statute, long, supplement, table, collection="法令", name="道路整備の促進に関する法律.html")
     rules = [Section(("港湾管理規則", f"第{number}条"), f"乙は、手続{number}を取る。") for number in range(1, 9)]
     put(library, *rules, collection="法令", name="kisoku.md")
     manual = [
@@ -125,6 +156,12 @@ def found(library: Library, question: str, collection: int) -> list[Passage]:
         ("表3-1", "毎秒3m"),
         ("手引きの46ページ", "0.6m"),
         ("道路整備促進法第5条\n同法第6条は？", "事項6を"),
+        ("道路整備促進法第30条\n次条は？", "届出をする"),
+        ("道路整備促進法別表第1の2", "四メートル"),
+        ("道路整備促進法7", "事項7を"),
+        ("法第11条は？", "事項11を"),
+        ("第7条（道路整備促進法）", "事項7を"),
+        ("道路整備促進法について、第7条は？", "事項7を"),
     ],
 )
 def test_a_named_clause_comes_first_and_is_enough(library, collection, question, text):
@@ -179,7 +216,15 @@ def test_a_passage_of_a_clause_ends_with_it(library, collection):
         ("港湾管理規則第40条", "「kisoku」に第40条はありません。近いのは、第7条、第8条です。"),
         (
             "道路整備促進法第三十一条の三",
-            "「道路整備の促進に関する法律」に第31条の3はありません。近いのは、第31条の2です。",
+            "「道路整備の促進に関する法律」に第31条の3はありません。近いのは、第30条、第31条の2です。",
+        ),
+        (
+            "道路整備促進法第31条の2第9項",
+            "「道路整備の促進に関する法律」に第31条の2第9項はありません。近いのは、第31条の2です。",
+        ),
+        (
+            "道路整備促進法第2章第5節は？",
+            "「道路整備の促進に関する法律」に第2章第5節はありません。近いのは、第2章です。",
         ),
         ("第99条は何ですか", "選んだ資料に第99条はありません。"),
         ("300ページ", "選んだ資料に300ページはありません。"),
@@ -288,3 +333,27 @@ def test_in_a_single_document_a_question_may_ask_more_of_a_clause_that_it_names_
     ids = [one.id for one in library.collections()]
     assert named_clauses.find_clauses(library, "第五条は？", ids).is_all
     assert not named_clauses.find_clauses(library, "第五条の更新に不服がある者は何日以内に審査を求めますか", ids).is_all
+
+
+def test_paragraphs_of_old_statutes_have_their_number_in_a_circle(library: Library) -> None:
+    first = Section(("労務規則", "第九条"), "第九条　休暇を与える。\n○２　休暇は十日とする。\n○３　休暇は分割できる。")
+    put(library, first, Section(("労務規則", "第十条"), "第十条　賃金を払う。"), name="労務規則.md")
+    ids = [one.id for one in library.collections()]
+    (passage,) = passage_search.search(library, "労務規則9条2項", ids, 5)
+    assert excerpts.clause_openings("労務規則9条2項", [passage])[0].text == "○２　休暇は十日とする。"
+    (missing,) = named_clauses.find_clauses(library, "労務規則10条3項", ids).missing
+    assert missing.clause == "第10条第3項"
+
+
+def test_a_clause_of_a_part_that_has_a_heading_is_told_to_be_missing(library: Library, collection: int) -> None:
+    parts = [Section((part, f"4.1.{at} 定め"), f"{part}の定め{at}。") for part in ("調査編", "施工編") for at in (1, 2)]
+    put(library, *parts, collection="法令", name="要領.md")
+    (missing,) = named_clauses.find_clauses(library, "施工編の4.1.9は？", [collection]).missing
+    assert named_clauses.missing_sentence(missing) == "「要領」に4.1.9はありません。近いのは、4.1.1、4.1.2です。"
+
+
+def test_a_table_of_contents_is_not_the_chapter_that_it_lists(library: Library) -> None:
+    contents = Section(("第二章 雑則（第三条）",), "第三章 罰則（第四条）")
+    chapters = [Section(("第二章 雑則", "第三条"), "第三条　届け出る。"), Section(("第三章 罰則",), "罰金に処する。")]
+    number = put(library, contents, *chapters, name="規則.md")
+    assert "届け出る" in found(library, "規則第2章", number)[0].section.text

@@ -162,7 +162,7 @@ def search(
             library, request.question, searched, ids, request.glossary, nearness
         )
         is_refused = judged.verdict == "not_in_documents"
-        missing = named_clauses.find_clauses(library, request.question, ids).missing if is_refused else ()
+        missing = named_clauses.find_clauses(library, request.question, ids).missing
         asked = _pictures_asked(library, request, ids)
         read = (_text_of_picture(library, one, -number) for number, one in enumerate(asked, start=1))
         texts = [text for text in read if text is not None]
@@ -466,7 +466,8 @@ def _answer_from_excerpts(
     renumbered = [
         dataclasses.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)
     ]
-    answer, quoted = excerpts.answer_from_excerpts(renumbered)
+    missing = "".join(f"{named_clauses.missing_sentence(one)}\n\n" for one in found.missing)
+    answer, quoted = excerpts.answer_from_excerpts(renumbered, missing)
     sources = tuple(source_citations.source_of_part(all_sources[number - 1], part) for number, part in used)
     quoted = tuple(recognized_numbers.mark_uncertain(claim, sources) for claim in quoted)
     grounding = dataclasses.replace(found.grounding, sources=sources, claims=quoted, is_excerpt=True)

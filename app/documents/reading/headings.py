@@ -115,13 +115,13 @@ def split_joined_headings(text: str) -> list[str]:
 
 
 def number_value(digits: str) -> int:
-    """Return the value of 12, 十二, 一〇 or 百."""
+    """Return the value of 12, 十二, 一〇, 2十 or 百."""
     if digits.isdigit():
         return int(digits)
     value, unit = 0, 0
     for character in digits:
-        if character in _KANJI:
-            unit = unit * 10 + _KANJI[character]
+        if character in _KANJI or character.isdigit():
+            unit = unit * 10 + (_KANJI[character] if character in _KANJI else int(character))
         else:
             value += max(1, unit) * _UNITS[character]
             unit = 0

@@ -4,7 +4,9 @@
 """
 
 import dataclasses
+import functools
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -13,40 +15,65 @@ from app.documents.reading.headings import DIGITS, fold, number_value
 
 RANGE_MOST = 20  # clauses of a range (第3条から第5条まで) that are looked up
 
-_N = f"[{DIGITS}]+"
-_BRANCH = rf"(?:の{_N}(?![項号条章節]|\.\d))*"
+_N = rf"(?:\d+|[{DIGITS.removeprefix('0-9')}]+)"
+_BRANCH = rf"(?:の{_N}(?![{DIGITS}項号条章節]|\.\d))*"
 # 709条 needs no 第, but 二条城 and 3条件 are no articles.
+_SINGLE = rf"(?<=[法令則例程款条項編章節])[{DIGITS}]|(?<=[の ])[{DIGITS}](?=[章節])"
 _LEVEL = (
-    rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+)*)|(?P<bare>\d+|[{DIGITS}]{{2,}}))\s?(?P<kind>[編部章節款目条項号])"
-    rf"(?P<branch>{_BRANCH})(?![件文城約例目数])"
+    rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+|の{_N})*)|(?P<bare>(?:\d+(?:-\d+)*|[{DIGITS}]{{2,}}|{_SINGLE})(?:の{_N})*))"
+    rf"\s?(?P<kind>[編部章節款目条項号])(?P<branch>{_BRANCH})(?![件文城約例目数])"
 )
-_SAME = r"(?P<same>[同前次本](?P<same_kind>[編章節款条項号]))"
+_SAME = r"(?P<same>(?:同じ?|[前次]の?|本|[こそ]の)(?P<same_kind>[編章節款条項号]))(?![件城約例目数])"
 _SUPPLEMENT = r"(?P<supplement>[附付]\s?則)"
 _ITEM = rf"[(](?P<item>{_N})[)]"
 _NUMBERED = r"(?P<decimal>\d{1,3}(?:\.\d{1,3}){1,5}|\d{1,2}(?:-\d{1,2}){1,3})"
 _APPENDED = (
-    rf"(?P<appended>別表|別紙|別図|別記|別添|様式|付表|付図|参考図|参考表|図|表|写真)\s?(?:第\s?)?"
-    rf"(?P<appended_number>{_N}(?:[-‐ー.]{_N})*(?:の{_N})*)?(?:号)?(?:様式)?"
+    rf"(?P<appended>別表|別紙|別図|別記様式|別記|別添|様式|付表|付図|参考図|参考表|図|表|写真)\s?(?:第\s?|[-‐–―ー](?=\d))?"
+    rf"(?P<appended_number>{_N}(?:[-‐ー.]{_N})*(?:の{_N}(?!の?[項号]))*)?(?:号)?(?:様式)?"
+    rf"|第\s?(?P<form_number>{_N})\s?号\s?様式"
 )
-_PAGE = (
-    r"(?:p{1,2}\.?\s?(?P<page>\d+)(?![\d.a-z])"
-    r"|(?P<page_ja>\d+)\s?(?:ページ|頁)(?:目)?(?!数|以内|以上|以下|程度|ほど|くらい|分))"
+_PAGE_ENDS = r"(?=$|[\sのをにがは~〜、。?？-])"
+_PAGE = (  # P3 may be a pier, and P.3 a page
+    rf"(?:(?:(?<![A-Za-z])(?:p{{1,2}}\.?|P{{1,2}}\.|P(?=\d+(?:$|[?？])))|(?<!\d)(?:ページ|頁))\s?(?P<page>\d+)(?![\d.a-z枚以])"
+    rf"|(?P<page_ja>\d+)\s?(?:(?:ページ|頁)目?(?!数|以内|以上|以下|程度|ほど|くらい|分)|[pP]{_PAGE_ENDS}))"
 )
 _STEP = lazy_pattern(
-    rf"{_LEVEL}|{_SAME}|{_SUPPLEMENT}|{_APPENDED}|{_PAGE}|(?<![\d.a-z~]){_NUMBERED}(?![\da-z%~]|\.\d)|{_ITEM}"
+    rf"{_APPENDED}|{_LEVEL}|{_SAME}|{_SUPPLEMENT}|{_PAGE}|(?<![\d.a-z~]){_NUMBERED}(?![\da-z%~]|\.\d)|{_ITEM}"
 )
 _JOINED = lazy_pattern(r"[\sの、]{0,2}")  # between 第3章 and 第2節 of one reference
 _RANGE = lazy_pattern(r"\s?(?:から|~|〜|-|ないし|乃至)\s?")
 _LISTED = lazy_pattern(r"[\s、,・]?(?:と|及び|および|並びに|又は|または|や|か|、|,|・)?\s?")
 _CLAUSE_KINDS = "編部章節款目条"
 _INNER_KINDS = "項号()"
+_STEPS = {"前": -1, "次": 1}
 _UNIT_FOLLOWS = lazy_pattern(
     r"\s?(?:[a-zμ℃°㎡㎜㎝]|メートル|センチ|ミリ|キロ|倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|パーセント|トン)"
 )
-_DOCUMENT_ENDS = lazy_pattern(r"[\sの、にはをがで]+$|における$|での$|中の$|上の$")
+_DOCUMENT_ENDS = lazy_pattern(r"[\sの、にはをがで(「『・§]+$|における$|での$|中の$|上の$")
 _SAME_DOCUMENT = lazy_pattern(
-    r"(?:同|本|当該|この)(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|契約|契約書|約款|仕様書|書|資料|文書)$"
+    r"(?:同じ?|本|当該|この|その)(?:法|法律|令|規則|条例|規程|基準|要領|要綱|指針|契約|契約書|約款|仕様書|書|資料|文書)$"
+    r"|^(?:じゃあ?|それでは|それなら|なら|ちなみに|あと|[こそ])$"
 )
+# How places are written in short. NFKC would make ① a digit of the number before it, so signs are ⟨1⟩ meanwhile.
+_SIGN = lazy_pattern("[①-⑳Ⅰ-Ⅻ]")
+_SIGN_LEFT = lazy_pattern(r"⟨(\d+)⟩")
+_PARAGRAPH_SIGN = lazy_pattern(rf"(?<=条)((?:の{_N})*)\s?⟨(\d+)⟩")  # 709条①, 362条Ⅳ
+_ITEM_SIGN = lazy_pattern(r"(?<=項)⟨(\d+)⟩")
+_ARTICLE_ONLY = rf"({_N}(?:の{_N})*)(?=⟨|第?\s?{_N}項|(?:は|って|とは)?[?？。]?$|の(?:内容|条文|規定|要件|趣旨|意味)"
+_STATUTE_NUMBER = lazy_pattern(  # 民法709
+    rf"(?:(?<=法)|(?<=法律)|(?<=令)|(?<=規則)|(?<=条例))\s?{_ARTICLE_ONLY}|には|を|、|と|及び)"
+)
+_SHORT_STATUTE = lazy_pattern(
+    rf"^(?!令和|平成|昭和)([^\W\d_a-zA-Z{DIGITS}第ー]{{1,6}}){_ARTICLE_ONLY})"
+)  # 民709, 労基36
+_KIND_SHARED = lazy_pattern(  # 第3〜5条, 3・5条, 45~50ページ
+    rf"(?<![の{DIGITS}])({_N})(\s?(?:[~〜・、,と]|から|及び|又は)\s?|(?<!第\d)(?<!第\d\d)-(?!\d+[編章節款]))"
+    rf"(?=第?\s?{_N}\s?([編章節款条項号頁]|ページ))"
+)
+_RANGE_IN_SHORT = lazy_pattern(
+    r"(\d+(?:\.\d+){2,}|(p{1,2}\.?|P{1,2}\.)\s?\d+)\s?[~〜-]\s?(?=\d)"
+)  # 3.2.1~3.2.3, p.45-50
+_NAME_AND_COMMA = lazy_pattern(r"^([^、。]*[^ぁ-ゖ\s、。])、\s?$")  # 会社法、355条
 _SENTENCE_BREAK = lazy_pattern(r"[。！？!?\n;；]|、(?!第)")
 
 
@@ -73,10 +100,14 @@ class ClauseNumber:
 
 @dataclass(frozen=True, slots=True)
 class ClauseReference:
-    """A place that a question names, from its outermost level. `before`: the text before it, perhaps a name."""
+    """A place that a question names, from its outermost level. `before`: the text before it, perhaps a name.
+
+    `step`: 1 or -1 for 次条 or 前条, whose number is one more or less, but which may be another (27条の2 after 27条).
+    """
 
     levels: tuple[ClauseNumber, ...]
     before: str = ""
+    step: int = 0
 
     @property
     def headings(self) -> tuple[ClauseNumber, ...]:
@@ -108,9 +139,11 @@ class ParsedQuestion:
 def completes(question: str, earlier: str) -> bool:
     """Whether the references of a question are about a place that an earlier question names: 同条第2項, 第5条は？"""
     before = parse_question(earlier).references
-    return bool(before) and _parse_line(fold(question), before[-1]) != _parse_line(fold(question), None)
+    line = _expand(question)
+    return bool(before) and _parse_line(line, before[-1]) != _parse_line(line, None)
 
 
+@functools.lru_cache(maxsize=4096)
 def clause_number(heading: str) -> ClauseNumber | None:
     """Return the number at the beginning of a heading; None if it has none."""
     folded = fold(heading)
@@ -133,13 +166,23 @@ def to_kanji(value: int) -> str:
 def parse_question(question: str) -> ParsedQuestion:
     """Return the references of the last line that has any; lines before it are what 同条 and 第2項 refer to."""
     found = ParsedQuestion()
-    for line in map(fold, question.splitlines()):
+    for line in map(_expand, question.splitlines()):
         parsed = _parse_line(line, found.references[-1] if found.references else None)
         if not parsed.references:
             found.rest += " " + line
         else:
             found = parsed
     return found
+
+
+def _expand(line: str) -> str:
+    """Return a folded line with places in full that it has in short: 民法第709条第1項 for 民709①."""
+    folded = fold(_SIGN.sub(lambda found: f"⟨{unicodedata.numeric(found[0]):.0f}⟩", line))
+    folded = _RANGE_IN_SHORT.sub(lambda found: f"{found[1]}から{found[2] or ''}", folded)
+    folded = _STATUTE_NUMBER.sub(r"第\1条", _KIND_SHARED.sub(r"\1\3\2", folded))
+    if next(_chains(folded), None) is None:
+        folded = _SHORT_STATUTE.sub(r"\1法第\2条", folded)
+    return _SIGN_LEFT.sub(r"\1", _ITEM_SIGN.sub(r"第\1号", _PARAGRAPH_SIGN.sub(r"\1第\2項", folded)))
 
 
 def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuestion:
@@ -151,7 +194,8 @@ def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuesti
         is_listed = bool(parsed.references) and _LISTED.fullmatch(gap) is not None
         is_range = bool(parsed.references) and _RANGE.fullmatch(gap) is not None
         last = parsed.references[-1] if parsed.references else antecedent
-        before = before if is_listed or is_range else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(gap)[-1].strip())
+        named = gap if parsed.references else _NAME_AND_COMMA.sub(r"\1", gap)
+        before = before if is_listed or is_range else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(named)[-1].strip())
         before = "" if _SAME_DOCUMENT.search(before) else before
         levels = _complete(found, last if not before or is_listed or is_range else None)
         if not levels:
@@ -159,7 +203,8 @@ def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuesti
         if is_range:
             parsed.references += _between(parsed.references[-1], levels)
         inherited = last.before if last is not None and not before else before
-        parsed.references.append(ClauseReference(levels, inherited))
+        step = _STEPS.get(found[0]["same"][0], 0) if found[0]["same"] else 0
+        parsed.references.append(ClauseReference(levels, inherited, step))
         parsed.rest += " " + gap
         taken = at = end
     parsed.rest = (parsed.rest + " " + folded[at:]).strip()
@@ -195,9 +240,9 @@ def _can_begin(match: re.Match[str], folded: str) -> bool:
     if match["decimal"]:
         is_value = _UNIT_FOLLOWS.match(after) is not None
         is_long = match["decimal"].count(".") + match["decimal"].count("-") >= 2
-        return not is_value and (is_long or re.search(r"(?:^|[の節編章「 ])$", before) is not None)
+        return not is_value and (is_long or re.search(r"(?:^|[の節編章「 §]|[編章節)」]、)$", before) is not None)
     if match["kind"] and match["bare"]:
-        return match["kind"] in "条章節編" and not re.search(r"[\d.,]$", before)
+        return match["kind"] in "条章節編項" and not re.search(r"[\d.]$|\d,$", before)
     if match["appended"]:
         is_single = match["appended"] in ("図", "表", "写真")
         return bool(match["appended_number"]) if is_single else not re.match(r"[一-鿿]", after[:1])
@@ -220,7 +265,7 @@ def _depth(kind: str) -> int:
 
 def _number(match: re.Match[str]) -> ClauseNumber:
     if match["kind"]:
-        main = [number_value(part) for part in re.split(r"[-‐ー]", match["ordinal"] or match["bare"])]
+        main = [number_value(part) for part in re.split(r"[-‐ーの]", match["ordinal"] or match["bare"])]
         return ClauseNumber(match["kind"], (*main, *(number_value(one) for one in match["branch"].split("の") if one)))
     if match["item"]:
         return ClauseNumber("()", (number_value(match["item"]),))
@@ -229,6 +274,8 @@ def _number(match: re.Match[str]) -> ClauseNumber:
     if match["appended"]:
         parts = re.split(r"[-‐ー.の]", match["appended_number"] or "")
         return ClauseNumber(match["appended"], tuple(number_value(part) for part in parts if part))
+    if match["form_number"]:
+        return ClauseNumber("様式", (number_value(match["form_number"]),))
     if match["supplement"]:
         return ClauseNumber("附則", ())
     return ClauseNumber("頁", (int(match["page"] or match["page_ja"]),))
@@ -243,8 +290,9 @@ def _complete(steps: list[re.Match[str]], last: ClauseReference | None) -> tuple
         if last is None or known is None:
             return ()
         number = last.levels[known]
-        step = {"前": -1, "次": 1}.get(first["same"][0], 0)
-        moved = dataclasses.replace(number, numbers=(*number.numbers[:-1], number.numbers[-1] + step))
+        moved = dataclasses.replace(
+            number, numbers=(*number.numbers[:-1], number.numbers[-1] + _STEPS.get(first["same"][0], 0))
+        )
         return (*last.levels[:known], moved, *map(_number, steps[1:]))
     levels = tuple(map(_number, steps))
     depth = _depth(levels[0].kind)

@@ -35,7 +35,6 @@ LEAD_MOST = 80  # characters of a quotation, or of rows, that are the line that 
 _LEAD_LONGEST = 120  # characters of its clauses where a longer quotation is shortened
 _LENGTH_LOSS = 400  # characters over LEAD_MOST that lose as much as one whole question has
 _ASKED_CLAUSE, _LAST_CLAUSE = 0.3, 0.1  # what clauses count more for what is asked for, and for the main predicate
-OPENINGS_MAX = 2
 _OPENING_LONGEST = 160  # characters of the sentences that are quoted from a named clause, after the first one
 _CLEAR = 0.5  # score from which the words of a sentence decide; below it, meaning does, too
 _SENTENCES_COMPARED = 20  # sentences that are compared in meaning
@@ -157,8 +156,9 @@ def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt
     for word in words:
         best = next(iter(pick_excerpts(f"{word}とは", passages, 1)), None)
         is_all = are_apart and best is not None and all(one in best.text for one in words)
+        title = " ".join(source_citations.part_at(passages[best.number - 1], best.start).heading[-1:]) if best else ""
         is_topic = best is not None and re.match(f"[^、。]{{,10}}{re.escape(word)}[^、。]{{,10}}[はも]", best.text)
-        if best is None or not (is_all or is_topic or sentence_ranking.definition_share(word, best.text)):
+        if best is None or not (is_all or is_topic or sentence_ranking.definition_share(word, best.text, title)):
             return []
         if not any(_holds(other, best) for other in found):
             found = [*(other for other in found if not _holds(best, other)), best]
@@ -180,25 +180,68 @@ def _holds(excerpt: Excerpt, other: Excerpt) -> bool:
 
 
 def clause_openings(question: str, passages: Sequence[Passage]) -> list[Excerpt]:
-    """Return the first sentences of clauses, or of the paragraphs or items in them that the question names."""
-    inner = [one.inner[-1] for one in clause_references.parse_question(question).references if one.inner]
-    found: list[Excerpt] = []
+    """Return the first sentences of each clause, or of the paragraphs, items or tables in it that the question names.
+
+    A list that the last of them announces follows, and the rows of a table follow its title.
+    """
+    references = clause_references.parse_question(question).references
+    found: list[list[Excerpt]] = []
+    begun: set[tuple[int, tuple[str, ...]]] = set()
     for number, passage in enumerate(passages, start=1):
-        text = passage.section.text
-        begins = [at for one in inner if (at := named_clauses.line_start(text, one)) is not None] or [0]
-        for first in begins:
-            parts = [part for part in sentences.split_sentences(text) if part.start >= first and part.kind != "heading"]
-            extents = source_citations.part_extents(passage)
-            parts = [part for part in parts if any(start <= part.start < end for _, start, end in extents)]
-            if not parts:
-                continue
-            end = parts[0].end
-            for part in parts[1:]:
-                if part.end - parts[0].start > _OPENING_LONGEST or "\n" in text[end : part.start]:
-                    break
-                end = part.end
-            found.append(Excerpt(number, text[parts[0].start : end], parts[0].start, end, 1.0))
-    return found[:OPENINGS_MAX]
+        clause = (passage.document_id, passage.section.heading)
+        above = [*map(clause_references.clause_number, passage.section.heading)]
+        inner = [one.inner for one in references if one.inner and one.headings[-1] in above]
+        starts = [_inner_start(passage.section.text, one) for one in inner]
+        tables = [_table_excerpts(number, passage, one.headings[-1]) for one in references if one.headings]
+        begins = list(dict.fromkeys(at for at in starts if at is not None))
+        openings = [_opening(number, passage, at) for at in begins or ([] if clause in begun else [0])]
+        begun.add(clause)
+        found += [table for table in tables if table] or [[one] for one in openings if one]
+    return [one for group in found[:EXCERPTS_MAX] for one in group]
+
+
+def _opening(number: int, passage: Passage, start: int) -> Excerpt | None:
+    """Return the sentences of a passage from an offset on, with the list that they announce."""
+    text = passage.section.text
+    parts = [part for part in sentences.split_sentences(text) if part.start >= start and part.kind != "heading"]
+    extents = source_citations.part_extents(passage)
+    parts = [part for part in parts if any(first <= part.start < end for _, first, end in extents)]
+    if not parts:
+        return None
+    said = parts[0]
+    for part in parts[1:]:
+        if part.end - parts[0].start > _OPENING_LONGEST or "\n" in text[said.end : part.start]:
+            break
+        said = part
+    section_end = next(end for _, first, end in extents if first <= said.start < end)
+    end, is_cut = sentences.end_of_list(text, said.start, said.end, section_end)
+    lead = text[parts[0].start : said.end] if end > said.end else ""
+    return Excerpt(number, text[parts[0].start : end], parts[0].start, end, 1.0, is_cut=is_cut, lead=lead)
+
+
+def _table_excerpts(number: int, passage: Passage, wanted: clause_references.ClauseNumber) -> list[Excerpt]:
+    """Return the title of a table or figure and the rows below it; [] if no line of the passage is its title."""
+    text, at = passage.section.text, 0
+    for line in text.splitlines(keepends=True):
+        if named_clauses.is_caption(line, wanted):
+            break
+        at += len(line)
+    else:
+        return []
+    title = Excerpt(number, line.strip(), at, at + len(line.rstrip()), 1.0)
+    rows = itertools.dropwhile(lambda part: part.end <= title.end, sentence_ranking.parts_of(passage))
+    table = itertools.takewhile(lambda pair: pair[1].row == pair[0], enumerate(rows, start=1))
+    below = [Excerpt(number, row.text, row.start, row.end, 1.0, head=row.header, row=row.row) for _, row in table]
+    return [title, *below]
+
+
+def _inner_start(text: str, inner: Sequence[clause_references.ClauseNumber]) -> int | None:
+    """Return the offset of 第3号 of 第2項 in a text, which may begin amid the paragraph; None if it is not there."""
+    found, at = None, 0
+    for number in inner:
+        found = named_clauses.line_start(text, number, at)
+        at = at if found is None else found + 1  # below its number, which may be that of an item, too
+    return found
 
 
 def number_rows(
@@ -224,23 +267,23 @@ def _rows_below(head: str, text: str) -> int:
     return len(rows) if head in text and all(map(sentences.is_table_row, rows)) else 0
 
 
-def answer_from_excerpts(excerpts: Sequence[Excerpt]) -> tuple[str, tuple[Claim, ...]]:
-    """Return the answer in Markdown, and one supported claim for each excerpt.
+def answer_from_excerpts(excerpts: Sequence[Excerpt], before: str = "") -> tuple[str, tuple[Claim, ...]]:
+    """Return the answer in Markdown, begun by `before`, and one supported claim for each excerpt.
 
     A bold line answers the question; the other excerpts follow as a list, rows as tables with their numbers.
     """
     lead, found = _lead_line(excerpts), list[Claim]()
-    text, previous = f"**{lead}**" if lead else "", None
+    text, previous = f"{before}**{lead}**" if lead else before, None
     for excerpt in excerpts:
         mark, after = f"[{excerpt.number}]", ""
         is_next = previous is not None and _table(previous) == _table(excerpt)
-        gap = "" if not text else "\n" if is_next else "\n\n"
+        gap = "" if text == before else "\n" if is_next else "\n\n"
         if excerpt.row:
             names, cells = _in_columns(excerpt, [one for one in excerpts if _table(one) == _table(excerpt)])
             text += f"{gap}{'' if is_next else _table_head(names)}| {excerpt.row} | "
             claim, after = f"{' | '.join(map(_plain, cells))} {mark}", " |"
-        elif not text:
-            text, claim, after = "**", f"{_escaped(_quotation(excerpt))}{mark}", "**"
+        elif text == before:
+            text, claim, after = f"{before}**", f"{_escaped(_quotation(excerpt))}{mark}", "**"
         else:
             text, claim = f"{text}{gap}- ", f"{_quotation(excerpt)}{mark}"
         found.append(Claim(claim, len(text), len(text) + len(claim), (excerpt.number,), is_supported=True))

@@ -7,6 +7,7 @@ is then checked by parsing its heading path. A document is named by its file nam
 The file is over 450 lines because the names of clauses and of documents are read by one grammar.
 """
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -34,8 +35,10 @@ REFERENCES_MOST = 8  # of a section's references to other clauses that are follo
 SECTIONS_MOST = 16  # sections of one clause that are returned
 NEIGHBOURS = 2  # existing clauses on either side that are told when one is missing
 TITLE_LINES_MOST = 8  # lines of a first section that is a title page
+_BY_NAME = 3  # how well a text names what it gives the whole name of
 _CAPTION_LONGEST = 200  # characters of a line that may be a caption
 _STRUCTURAL = frozenset("編部章節款目条.") | {"附則"}  # kinds that only headings have
+_NUMBERED_WITHIN = 400  # first sections of a document, of which any has a paragraph with a number if it numbers them
 _ROWS_MOST = 4000  # sections in which a number is looked up
 _SUPPLEMENTS = ("附則", "別表", "別紙", "別記", "別添", "様式", "付表", "付図")
 _NAME_NOISE = lazy_pattern(r"[\s_・「」『』]+")
@@ -50,6 +53,8 @@ _OTHER_DOCUMENT = lazy_pattern(
     rf"{_DOCUMENT_WORD.pattern}|(?:細則|規約|協定書?|定款|条約|規格)$|[)」』]$|[A-Z]{{2,}}[A-Z\d .:-]*\d$"
 )
 _SAME_LAW = lazy_pattern("(?:同|当該)(?=法|令|規則|条例)")
+_ASKS_FOR_ALL = lazy_pattern("(?:規定)?内容|条文|[本全]文|規定|趣旨|概要|要[点旨]|解説")  # of a clause
+_WORD_ENDS = lazy_pattern(r"[\s（）()「」『』、。・?？のをはがに]+|って")
 _FORMAL_NAME = lazy_pattern("関する|係る")
 
 
@@ -102,18 +107,23 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
     if not parsed.references or not collection_ids:
         return NamedClauses()
     finder = _Finder(library.database, collection_ids)
-    groups: list[list[NamedSection]] = []
-    missing: list[MissingClause] = []
-    for reference in parsed.references:
-        found = finder.find(reference)
-        if isinstance(found, MissingClause):
-            missing.append(found)
-        elif found:
-            groups.append(found)
-    has_content = bool(evidence.content_terms(finder.without_names(parsed.rest)))
-    if not groups and not missing and not has_content:
+    groups, missing = _divide(finder.find(one, parsed.rest) for one in parsed.references)
+    has_content = bool(evidence.content_terms(_ASKS_FOR_ALL.sub(" ", finder.without_names(parsed.rest))))
+    if not (groups or missing or has_content):  # 法第709条は？
+        groups, missing = _divide(finder.find(dataclasses.replace(one, before="")) for one in parsed.references)
+    if not (groups or missing or has_content):
         missing = [MissingClause(str(reference), "") for reference in parsed.references]
     return NamedClauses(tuple(map(tuple, groups)), tuple(missing), is_all=not has_content)
+
+
+def _divide(
+    found: Iterable[list[NamedSection] | MissingClause],
+) -> tuple[list[list[NamedSection]], list[MissingClause]]:
+    """Return the sections of the clauses that were found, and those that are missing."""
+    listed = list(found)
+    return [one for one in listed if one and isinstance(one, list)], [
+        one for one in listed if isinstance(one, MissingClause)
+    ]
 
 
 def find_referred(library: Library, section_ids: Sequence[int], collection_ids: Sequence[int]) -> list[int]:
@@ -157,15 +167,24 @@ class _Finder:
         self._names = self._read_names()
         self._used: set[str] = set()
 
-    def find(self, reference: ClauseReference) -> list[NamedSection] | MissingClause:
-        """Return the sections of a reference; [] if it is about another document or cannot be found."""
+    def find(self, reference: ClauseReference, rest: str = "") -> list[NamedSection] | MissingClause:
+        """Return the sections of a reference; [] if it is about another document or cannot be found.
+
+        `rest`: the question without its references, which may name the document elsewhere.
+        """
         documents = self._documents(reference.before)
         if documents and reference.before:
             self._used.add(reference.before)
+        elif not documents and not _DOCUMENT_WORD.search(_last_word(reference.before)):
+            documents = self._named_in(rest)  # 第709条（民法）
+        reference = self._moved(reference, documents)
         candidates = self._candidates(reference, documents)
-        if not candidates and documents:
-            return self._missing(reference, documents)
-        return self._choose(reference, candidates, is_document_known=bool(documents))
+        if not candidates and (within := documents or self._documents_with_heading(reference.before)):
+            return self._missing(reference, within)
+        found = self._choose(reference, candidates, is_document_known=bool(documents))
+        if found and documents and reference.inner and not found[0].has_inner:
+            return self._missing_inner(reference, documents, found)
+        return found
 
     def find_within(self, reference: ClauseReference, document_id: int) -> list[int]:
         """Return the section, or none, of a reference in a document's text, if it is not to another document."""
@@ -214,6 +233,49 @@ class _Finder:
         }
         best = max(scores.values(), default=0.0)
         return [document for document, score in scores.items() if score == best] if best else []
+
+    def _named_in(self, text: str) -> list[int]:
+        """Return the documents that a text names anywhere by a whole name, or by the short form of a statute's."""
+        written = _name(text)
+        whole = {name: document for document, names in self._names.items() for name in names if len(name) > 1}
+        if names := [name for name in whole if name in written]:
+            longest = max(names, key=len)
+            self._used.add(longest)
+            return [document for document, own in self._names.items() if longest in own]
+        for word in filter(_DOCUMENT_WORD.search, _WORD_ENDS.split(text)):
+            if found := self._best(word):
+                self._used.add(word)
+                return found
+        return []
+
+    def _documents_with_heading(self, before: str) -> list[int]:
+        """Return the documents with an outermost heading (設計編) that ends the text before a number."""
+        expression = search_text.match_expression(_last_word(before))
+        if not expression:
+            return []
+        found = self._read(
+            "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ?)",
+            (),
+            f"heading_terms : ({expression})",
+        )
+        named = [one for one in found if _match_place(before, "", one.path[:1]) >= _BY_NAME]
+        if named:
+            self._used.add(before)
+        return sorted({one.document_id for one in named})
+
+    def _moved(self, reference: ClauseReference, documents: Sequence[int]) -> ClauseReference:
+        """Return 第27条の2 for the clause after 第27条, if the documents have it."""
+        if not reference.step or not documents or not reference.headings:
+            return reference
+        place, last = len(reference.headings) - 1, reference.headings[-1]
+        origin = dataclasses.replace(last, numbers=(*last.numbers[:-1], last.numbers[-1] - reference.step))
+        existing = self._existing((*reference.headings[:-1], origin), documents)
+        ordered = sorted(existing, key=lambda one: one.numbers)
+        if origin not in ordered or not 0 <= ordered.index(origin) + reference.step < len(ordered):
+            return reference
+        levels = list(reference.levels)
+        levels[place] = ordered[ordered.index(origin) + reference.step]
+        return dataclasses.replace(reference, levels=tuple(levels))
 
     def _full_titles(self, short: str) -> list[str]:
         """Return the titles for which a document defines a short one: 金融商品取引法（以下「金商法」という。）."""
@@ -266,6 +328,7 @@ class _Finder:
         self, reference: ClauseReference, candidates: Sequence[_Candidate], *, is_document_known: bool
     ) -> list[NamedSection]:
         """Return the sections that fit best: of the document or part named, outside of supplements unless wanted."""
+        candidates = [one for one in candidates if not _is_contents(one.text)] or candidates
         if not candidates:
             return []
         headings = reference.headings
@@ -299,31 +362,67 @@ class _Finder:
 
     def _missing(self, reference: ClauseReference, documents: Sequence[int]) -> list[NamedSection] | MissingClause:
         """Return that a clause is missing, if the documents number their clauses in this way."""
-        last = reference.headings[-1] if reference.headings else reference.levels[-1]
-        sections = self._read("TRUE", documents)
-        existing = {
-            number: NamedSection(section.section_id, depth)
-            for section in reversed(sections)  # the first section of each clause
-            for depth, number in enumerate(map(clause_number, section.path), start=1)
-            if number is not None and number.kind == last.kind and len(number.numbers) == len(last.numbers)
-        }
+        *outer, last = reference.headings or reference.levels
+        existing = self._existing((*outer, last), documents)
+        if not existing and outer:
+            parents = self._existing(outer, documents)
+            if outer[-1] not in parents:
+                return self._missing(dataclasses.replace(reference, levels=tuple(outer)), documents)
+            parent = str(ClauseReference(tuple(outer))), parents[outer[-1]]
+            return MissingClause(str(reference), self._document_name(documents[0]), (parent,))
         if not existing:
             return []
         ordered = sorted(existing, key=lambda one: one.numbers)
         below = [one for one in ordered if one.numbers < last.numbers][-NEIGHBOURS:]
         above = [one for one in ordered if one.numbers > last.numbers][:NEIGHBOURS]
-        return MissingClause(
-            str(reference), sections[0].document, tuple((str(one), existing[one]) for one in (*below, *above))
+        near = tuple((str(one), existing[one]) for one in (*below, *above))
+        return MissingClause(str(reference), self._document_name(documents[0]), near)
+
+    def _missing_inner(
+        self, reference: ClauseReference, documents: Sequence[int], found: list[NamedSection]
+    ) -> list[NamedSection] | MissingClause:
+        """Return that an article has no such paragraph or item, with the article; `found` if none are numbered here."""
+        first = dataclasses.replace(reference.inner[-1], numbers=(2,))  # the first paragraph has no number
+        if all(line_start(one.text, first) is None for one in self._read("TRUE", documents, most=_NUMBERED_WITHIN)):
+            return found
+        near = ((str(ClauseReference(reference.headings)), found[0]),)
+        return MissingClause(str(reference), self._document_name(documents[0]), near)
+
+    def _existing(self, headings: Sequence[ClauseNumber], documents: Sequence[int]) -> dict[ClauseNumber, NamedSection]:
+        """Return the clauses of the last one's kind below the others, each with its first section.
+
+        Of 3.2.1 only those with as many numbers, and of articles those outside of supplements, or within.
+        """
+        *outer, like = headings
+        in_supplement = any(one.kind in _SUPPLEMENTS for one in headings)
+        paths = self._database.read_as(
+            lambda row: (row["id"], heading_of(row)),
+            """SELECT id, heading, min(position) FROM section
+               WHERE document_id IN (SELECT value FROM json_each(?)) GROUP BY document_id, heading
+               ORDER BY document_id DESC, min(position) DESC""",
+            json.dumps(list(documents)),
         )
+        return {
+            number: NamedSection(section_id, depth)
+            for section_id, path in paths
+            if any(map(_is_supplement, path)) == in_supplement and (not outer or _depth(outer, path))
+            for depth, number in enumerate(map(clause_number, path), start=1)
+            if number is not None
+            and number.kind == like.kind
+            and (like.kind == "条" or len(number.numbers) == len(like.numbers))
+        }
+
+    def _document_name(self, document: int) -> str:
+        return next((one.document for one in self._read("TRUE", [document], most=1)), "")
 
 
 def match_name(before: str, name: str) -> float:
-    """Return how well the text before a clause number names a document or heading: 0 not at all, 3 by its name."""
+    """Return how well the text before a clause number names a document or heading: 0 not at all, `_BY_NAME` wholly."""
     if len(name) < 2:
         return 0.0
     written = _name(before)
     if written.endswith(name):
-        return 3 + len(name) / 1000
+        return _BY_NAME + len(name) / 1000
     pieces = [_name(piece) for piece in _suffixes(before)]
     found = next(
         (piece for piece in pieces if len(piece) > 1 and piece in name and not _is_end(piece, before, name)), ""
@@ -402,7 +501,10 @@ def _spellings(number: ClauseNumber) -> Iterable[str]:
     if number.kind in "編部章節款目条":
         branches = [f"第{first}{number.kind}" + "".join(f"の{one}" for one in rest) for first, *rest in written]
         return (*branches, *(f"第{'-'.join(one)}{number.kind}" for one in written if len(one) > 1))
-    return [f"{number.kind}{joint}{'-'.join(one)}" for one in written for joint in (("", "第") if one else ("",))]
+    joints = ("", "第") if number.numbers else ("",)
+    between = "-の" if len(number.numbers) > 1 else "-"  # 別表第一の二
+    found = [f"{number.kind}{joint}{sign.join(one)}" for one in written for joint in joints for sign in between]
+    return [*found, *(f"第{one[0]}号様式" for one in written if number.kind == "様式" and one)]
 
 
 def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:
@@ -419,14 +521,26 @@ def _depth(levels: Sequence[ClauseNumber], path: Sequence[str]) -> int:
 def line_start(text: str, number: ClauseNumber, start: int = 0) -> int | None:
     """Return the offset, from `start` on, of the line that begins with the paragraph or item; None without."""
     value = number.numbers[0]
+    branches = "".join(f"の{to_kanji(one)}" for one in number.numbers[1:])
     # Statutes number paragraphs in digits and items in kanji.
-    starts = {"項": (f"{value} ", f"第{value}項"), "号": (f"{to_kanji(value)} ", f"{value} ", f"({value})")}
+    starts = {
+        "項": (f"{value} ", f"{value}. ", f"第{value}項"),
+        "号": (f"{to_kanji(value)}{branches} ", *(() if branches else (f"{value} ", f"({value})"))),
+    }
+    sign = chr(ord("①") + value - 1) if number.kind == "項" and value <= 20 else "\n"
     at = start
     for line in text[start:].splitlines(keepends=True):
-        if fold(line).startswith(starts.get(number.kind, (f"({value})", f"{value})"))):
+        if line.lstrip().startswith(sign) or fold(line).lstrip("○◯〇").startswith(
+            starts.get(number.kind, (f"({value})", f"{value})"))
+        ):
             return at
         at += len(line)
     return None
+
+
+def _is_contents(text: str) -> bool:
+    """Whether each line of a text begins with a number of a clause, as those of a table of contents."""
+    return "。" not in text and all(clause_number(line) for line in text.splitlines())
 
 
 def _is_supplement(heading: str) -> bool:
@@ -437,6 +551,12 @@ def _is_supplement(heading: str) -> bool:
 def _captions(section: _Candidate) -> set[ClauseNumber | None]:
     lines = [line for line in section.text.splitlines() if len(line) < _CAPTION_LONGEST]
     return {clause_number(text) for text in (*section.captions, *lines)}
+
+
+def is_caption(line: str, number: ClauseNumber) -> bool:
+    """Whether a line is the title of the table or figure of this number, and no sentence about it."""
+    is_title = number.kind not in _STRUCTURAL and len(line) < _CAPTION_LONGEST and "。" not in line
+    return is_title and clause_number(line) == number
 
 
 def _inner_section(inner: Sequence[ClauseNumber], depth: int, sections: Sequence[_Candidate]) -> _Candidate | None:
@@ -451,7 +571,7 @@ def _inner_section(inner: Sequence[ClauseNumber], depth: int, sections: Sequence
     place = start = -1
     for number in inner:
         for at in range(max(0, place), len(sections)):
-            found = line_start(sections[at].text, number, max(0, start) if at == place else 0)
+            found = line_start(sections[at].text, number, start + 1 if at == place else 0)
             if found is not None:
                 place, start = at, found
                 break

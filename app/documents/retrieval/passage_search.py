@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
 from app.documents import terms
-from app.documents.document_tables import text_of
+from app.documents.document_tables import heading_of, text_of
 from app.documents.grounding import sentences
 from app.documents.library import Library
 from app.documents.records import Passage
@@ -115,24 +115,31 @@ def _raise_definitions(
     """Return the ranking with definitions of a word raised or added, from its first sections and those with …とは."""
     *pairs, last = terms.extract_terms(search_text.fold(word)) or [""]
     listed = [" ".join((*pairs, f"{last}と", "とは")), " ".join((*pairs, last, "とは"))]  # 堰とは, 「堰」とは
+    titles = [
+        " ".join((*pairs, f"{last}の", f"の{title[0]}", title)) for title in sentence_ranking.DEFINING_TITLES.split("|")
+    ]
     found = database.read_as(
-        lambda row: (row["id"], text_of(row, "text")),
-        """SELECT s.id, s.text FROM section s WHERE s.id IN (SELECT value FROM json_each(?)) UNION
-           SELECT * FROM (SELECT s.id, s.text FROM section_terms t CROSS JOIN section s ON s.id = t.rowid
+        lambda row: (row["id"], text_of(row, "text"), " ".join(heading_of(row)[-1:])),
+        """SELECT s.id, s.text, s.heading FROM section s WHERE s.id IN (SELECT value FROM json_each(?)) UNION
+           SELECT * FROM (SELECT s.id, s.text, s.heading FROM section_terms t CROSS JOIN section s ON s.id = t.rowid
                CROSS JOIN document d ON d.id = s.document_id
                WHERE t.section_terms MATCH ? AND d.collection_id IN (SELECT value FROM json_each(?)) LIMIT ?)""",
         json.dumps([section_id for section_id, _ in scored[:DEFINITIONS]]),
-        f"body_terms : ({' OR '.join(map(_expression, listed))})",
+        f"body_terms : ({' OR '.join(map(_expression, listed))}) OR "
+        f"heading_terms : ({' OR '.join(map(_expression, titles))})",
         json.dumps(list(collection_ids)),
         DEFINITIONS,
     )
     scores = dict(scored)
     best, least = max(scores.values(), default=1.0), min(scores.values(), default=0.0)
     seen: set[str] = set()
-    for section_id, text in sorted(found, key=lambda one: one[0] not in scores):
+    for section_id, text, title in sorted(found, key=lambda one: one[0] not in scores):
         if text in seen:  # other editions of the same document
             continue
         seen.add(text)
+        if sentence_ranking.is_titled_definition(word, title):
+            scores[section_id] = best * (1 + DEFINITION_WEIGHT)
+            continue
         parts = sentences.split_sentences(text)
         share = max((sentence_ranking.definition_share(word, text[one.start : one.end]) for one in parts), default=0.0)
         if share:

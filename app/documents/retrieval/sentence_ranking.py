@@ -3,6 +3,8 @@
 Each of the question's terms weighs by how few sentences have it; header, heading and the sentence before count less.
 What is asked for raises a sentence: a value in the unit, a definition, or, less, a time, an actor, a place, a name or a
 reason. The numbers below were chosen on half of the questions of three domains, and did as well on the others.
+
+The file is over 450 lines because a question is read for what it asks by the words that sentences are compared with.
 """
 
 import collections
@@ -14,6 +16,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.base import search_text
 from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon, terms
 from app.documents.grounding import sentences, source_citations
@@ -22,6 +25,7 @@ from app.documents.values import notation, quantities
 from app.documents.values.quantities import Quantity
 
 LIMITS = lazy_pattern("(?:ただし|なお|また、?この場合|この場合)")  # begins a sentence that limits the one before
+DEFINING_TITLES = "内容|意義|定義|意味|概念"  # 質権の内容, in statutes
 TOPIC = lazy_pattern(
     "[^ぁ-ゖ、。](?:に|で|と)?[はがも]|(?<!また)(?<!あるい)[はが](?![ぁ-ゖ])"
 )  # 橋脚には, かぶりは70mm
@@ -33,6 +37,7 @@ _ANSWER_FACTOR = 2.0  # for what follows a heading that asks the same (in an FAQ
 _ASKED_SHARE = 0.6  # of the question's terms that such a heading has
 _LENGTH_FREE, _LENGTH_HALVES = 100, 600  # characters; a sentence longer by the second number counts half
 _LITTLE_FACTOR = 0.6  # for a title, a caption or an entry of a list
+_ECHO_FACTOR = 0.1  # for a title that is what the question asks about
 _LISTED_FACTOR = 0.3  # for a question, or an entry of a list of literature, notices, amendments or contents
 _VALUE_GAIN = 0.6  # for a value in the unit asked for, or in any unit if the question names none
 _LIST_GAIN = 2.0  # for the parts or kinds of something, where they are asked for
@@ -135,6 +140,7 @@ _IS_LISTED = lazy_pattern(
 _POINTS_AT_SOURCES = lazy_pattern("(?:資料|文献|図書|通[知達]|基準|指針|要領|マニュアル)[^。]{0,20}参[考照]")
 _COLON = lazy_pattern("[:：]")
 _NOTE_NUMBER = lazy_pattern(r"[\[（(][\d０-９]{1,3}[)）\]]")  # 少ないシステム[2]へ
+_WORKING_DAY = lazy_pattern("(?:労働|営業|就業|稼働)日")  # 十労働日 answers 何日
 _SAYS_WHAT_IT_IS = lazy_pattern(
     "(?:もの|こと|[一-鿿ァ-ヺー])(?:で(?:ある|す|あり|あって)|を(?:い[いう]|言[いう]|指[しす]))"
 )
@@ -196,6 +202,7 @@ class SoughtAnswer:
         self._asks_value = bool(self._units) or _ASKS_VALUE.search(question) is not None
         self._defined = defined_words(question)
         self._question = question.strip().rpartition("\n")[2]
+        self._folded = search_text.fold(self._question)
         self._kind = next((kind for kind, asks in _ASKED_KINDS.items() if asks.search(self._question)), "")
         which = _WHICH.search(self._question) if not (self._kind or self._asks_value) else None
         self._which = lazy_pattern(f"[一-鿿ァ-ヺーA-Za-z・]{re.escape(which['noun'])}") if which else None
@@ -225,10 +232,14 @@ class SoughtAnswer:
         """Return whether the question has a noun of a column's title."""
         return any(word.is_noun and word.text in self._question for word in lexicon.tokenize(column))
 
-    def gain(self, text: str) -> float:
-        """Return the factor by which a sentence counts more because it has what the question asks for."""
+    def gain(self, text: str, title: str = "") -> float:
+        """Return the factor by which a sentence counts more because it has what the question asks for.
+
+        `title`: the heading of which it is the first sentence.
+        """
         kind = _LIST_GAIN if self._kind == "list" else _VALUE_GAIN if self._asks_value else _KIND_GAIN
-        return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * self._definition_share(text)
+        defines = max((definition_share(word, text, title) for word in self._defined), default=0.0)
+        return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * defines
 
     def is_asked_by(self, title: str) -> bool:
         """Return whether a heading asks the same, or names the steps that are asked for."""
@@ -239,10 +250,19 @@ class SoughtAnswer:
         """Return whether the question asks what something is, and a sentence says it."""
         return self._definition_share(text) > _PROBABLE
 
+    def ends_with(self, text: str) -> bool:
+        """Return whether the question is about nothing but the words of a text: …許容応力度の割増しは."""
+        return self._folded.rstrip("?？。はを ").endswith(search_text.fold(text).strip())
+
+    def is_defined_below(self, title: str) -> bool:
+        """Return whether a heading says that its section begins with what the question asks for."""
+        return any(is_titled_definition(word, title) for word in self._defined)
+
     def asked_share(self, text: str) -> float:
         """Return how surely (0 to 1) a text has the value, time, actor, place, name or reason that is asked for."""
         if self._asks_value:
-            units = {one.unit for one in quantities.parse(_NOTE_NUMBER.sub("", text)) if self._is_asked(one)}
+            plain = _WORKING_DAY.sub("日", _NOTE_NUMBER.sub("", text))
+            units = {one.unit for one in quantities.parse(plain) if self._is_asked(one)}
             if units:
                 return 1.0 if not self._expected or units & {*self._expected, ""} else _PROBABLE
         found = itertools.chain(
@@ -312,7 +332,7 @@ def terms_of(text: str) -> frozenset[str]:
 
 def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAnswer, list[RankedSentence]]:
     """Return what is asked for, and all sentences in the order of the passages; unrelated ones have the score 0."""
-    parts = [(number, part) for number, passage in enumerate(passages, start=1) for part in _parts(passage)]
+    parts = [(number, part) for number, passage in enumerate(passages, start=1) for part in parts_of(passage)]
     having = [terms_of(part.text) for _, part in parts]
     sought = SoughtAnswer(question, having)
     found_in = functools.cache(lambda text: sought.terms_in(terms_of(text)))
@@ -320,18 +340,22 @@ def rank_sentences(question: str, passages: Sequence[Passage]) -> tuple[SoughtAn
     for (number, part), own in zip(parts, having, strict=True):
         words = sought.terms_in(own)
         last = ranked[-1] if ranked and ranked[-1].number == number else None
+        is_first = last is None or last.part.section is not part.section
+        title = part.section.heading[-1] if is_first and part.section.heading and not part.row else ""
         about = dict.fromkeys(last.terms, _BEFORE_SHARE) if last and last.part.section is part.section else {}
-        about |= dict.fromkeys(found_in(" ".join(part.section.heading)), _HEADING_SHARE)
+        heading_share = 1.0 if sought.is_defined_below(title) else _HEADING_SHARE
+        about |= dict.fromkeys(found_in(" ".join(part.section.heading)), heading_share)
         about |= dict.fromkeys(found_in(part.header), _HEADER_SHARE)
         about |= dict.fromkeys(words, 1.0)
         score = 0.0
         if not sought.informative.isdisjoint(about):
             score = math.fsum(share * sought.weights[term] for term, share in about.items())
-            score *= sought.gain(part.text) / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
+            score *= sought.gain(part.text, title) / (1 + max(0, len(part.text) - _LENGTH_FREE) / _LENGTH_HALVES)
             score *= max(part.weight, _LITTLE_FACTOR) if sought.may_be_listed else part.weight
             score /= 1 + (number - 1) / _RANK_HALVES
-            if last is None or last.part.section is not part.section:
+            if is_first:
                 score *= _ANSWER_FACTOR if sought.is_asked_by(" ".join(part.section.heading[-1:])) else 1.0
+            score *= _ECHO_FACTOR if sought.ends_with(part.text) else 1.0
             score *= _NAMED_FACTOR if passages[number - 1].named == "clause" else 1.0
         ranked.append(RankedSentence(number, part, words, score))
     return sought, ranked
@@ -369,8 +393,19 @@ def _last_noun(text: str) -> str:
     return text[start:]
 
 
-def definition_share(word: str, text: str) -> float:
-    """Return how much a sentence looks like the definition of a word, from 0 to 1."""
+def is_titled_definition(word: str, title: str) -> bool:
+    """Return whether a heading says that its section begins with what a word is: 第342条（質権の内容）."""
+    said = f"(?:^|[\\s　（(.．]){re.escape(word.casefold())}の(?:{DEFINING_TITLES})[）)]?$"
+    return bool(word) and re.search(said, title.casefold()) is not None
+
+
+def definition_share(word: str, text: str, title: str = "") -> float:
+    """Return how much a sentence looks like the definition of a word, from 0 to 1.
+
+    `title`: the heading of which it is the first sentence.
+    """
+    if is_titled_definition(word, title):
+        return 0.8
     word, text = word.casefold(), text.casefold()
     if not word or word not in text or _ASKS.search(text):
         return 0.0
@@ -393,7 +428,7 @@ def definition_share(word: str, text: str) -> float:
     return 0.8 if _SAYS_WHAT_IT_IS.search(text) else 0.4
 
 
-def _parts(passage: Passage) -> Iterator[Part]:
+def parts_of(passage: Passage) -> Iterator[Part]:
     """Yield the sentences and rows of a passage that may be quoted, without headings and table headers."""
     text = passage.section.text
     headers = sentences.find_table_headers(text)

@@ -283,11 +283,13 @@ def test_the_first_line_of_quotations_is_bold_with_its_values_marked(double, the
     assert links(view) == [("[1]", "cite:1"), ("[1]", "cite:1")]
     numbered = shown(
         double,
-        "**法第24条の点検¹⁾は堤防と一体として5年以内に行う[1]**",
+        "**「４ 法第24条の点検¹⁾は堤防と一体として5年以内に行う[1]**",
         Grounding("answered", SOURCES[:1], (), is_excerpt=True),
         tokens=0,
     )
-    assert highlighted(numbered, theme) == ["5年以内"], "a clause, a note and 一体 are no values"
+    assert highlighted(numbered, theme) == ["5年以内"], (
+        "the number of a paragraph, a clause, a note and 一体 are no values"
+    )
     older = shown(double, f"- {quoted}", Grounding("answered", SOURCES[:1], (), is_excerpt=True), tokens=0)
     assert highlighted(older, theme) == [], "a quotation itself is as it stands in the document"
 

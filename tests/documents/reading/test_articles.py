@@ -203,3 +203,9 @@ def test_articles_that_only_a_break_or_a_fence_holds_together_are_sections(tmp_p
 
 def test_an_article_without_a_number_of_its_own_is_none() -> None:
     assert cut("第１条　甲は、支払う。", "第〇条　乙は、納める。") == [("第１条",)]
+
+
+def test_a_number_of_both_scripts_is_a_number():
+    number = headings.parse_number("第2十条（目的）")
+    assert number is not None
+    assert number.ordinal == 20

@@ -198,8 +198,9 @@ def lead_values(document: QTextDocument) -> list[Place]:
 
 
 def _is_reference(one: Quantity, text: str) -> bool:
-    """Whether a number names a clause (第24条) or a note (¹⁾) instead of giving a value."""
-    return one.names_part or (not one.unit and text[one.start] in _RAISED_DIGITS)
+    """Whether a number names a clause (第24条, 「４　…) or a note (¹⁾) instead of giving a value."""
+    is_first = not text[: one.start].strip("「○◯")
+    return one.names_part or (not one.unit and (is_first or text[one.start] in _RAISED_DIGITS))
 
 
 def _lead_end(text: str) -> int:
