@@ -123,6 +123,7 @@ class TrainingForecast:
     changes: tuple[tuple[str, Any], ...] = ()
     is_measured: bool = False
     device: str = ""  # "cuda" | "cpu"; "": unknown
+    verdict_s: float = 0.0  # seconds after the training until its verdict; 0: there is none
 
 
 @dataclass(frozen=True, slots=True)

@@ -392,7 +392,11 @@ class ForecastBox(QFrame):
         if forecast.is_measured:
             text = phrase("training.after_a_3_step_trial")
         size = localization.format_gigabytes(forecast.memory_bytes)
-        return text.format(time=localization.format_about_time(forecast.seconds), memory=name, size=size)
+        time_text = localization.format_about_time(forecast.seconds)
+        if forecast.verdict_s:
+            verdict = localization.format_about_time(forecast.verdict_s)
+            time_text = phrase("training.time_and_verdict", time=time_text, verdict=verdict)
+        return text.format(time=time_text, memory=name, size=size)
 
     def _source(self, forecast: TrainingForecast) -> str:
         if forecast.is_measured:
