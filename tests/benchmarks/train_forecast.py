@@ -18,9 +18,9 @@ from app.inference import memory_estimate
 from app.inference.engine.score import SPEED_TOKENS
 from app.inference.scoring_files import HeldOutChat
 from app.training import export_plan, run_plan
-from app.training.runs import run_folders
+from app.training.runs import run_clock, run_folders
 from tests import evaluation_data
-from trainer import data, estimate, export, recipe
+from trainer import data, estimate, recipe
 from trainer.recipe import RecipeFacts
 from trainer.spec import PAPER_PRESETS, RunSpec
 
@@ -38,9 +38,7 @@ LLAMA_3_8B = {
 
 def main(arguments: list[str]) -> None:
     folder = evaluation_data.for_benchmark(arguments[0] if arguments else None, "kasensabo")
-    made = scale_subsets.given_subsets(
-        folder / paper.ROWS, None, keeps_subsets=True, system_prompt=paper.system_prompt()
-    )
+    made = scale_subsets.paper_material(folder / paper.ROWS, None, system_prompt=paper.system_prompt())
     rows = [json.loads(line) for line in made.subsets[3].raw.splitlines()]
     counted = [run_plan._character_counts(row) for row in rows]
     lengths = [
@@ -62,7 +60,7 @@ def verdict(lengths: list[int], answers: list[int]) -> dict[str, Any]:
     """
     step = len(lengths) // run_folders.MEASURED_LINES
     read = 2 * sum(lengths[::step][: run_folders.MEASURED_LINES])
-    chats = [HeldOutChat((), (), (0,) * tokens) for tokens in answers[::step][: export.MOST_CHATS]]
+    chats = [HeldOutChat((), (), (0,) * tokens) for tokens in answers[::step][: run_clock._ANSWERED]]
     written = 2 * sum(map(export_plan.answer_limit_tokens, chats))
     weights = estimate.shape_from_config(LLAMA_3_8B).linear_weights
     card = (estimate.card_flops_per_s(CARD) / (2 * weights), CARD_BYTES_PER_S * READ_SHARE / Q4_K_M_BYTES)

@@ -375,7 +375,7 @@ def _short_reader() -> Any:
     import numpy as np
     from gguf import GGUFReader, GGUFValueType
 
-    class ShortReader(GGUFReader):  # type: ignore[misc]
+    class ShortReader(GGUFReader):
         def _get_field_parts(self, orig_offs: int, raw_type: int) -> Any:
             if raw_type != GGUFValueType.ARRAY or self.byte_order != "I":
                 return super()._get_field_parts(orig_offs, raw_type)
@@ -385,10 +385,11 @@ def _short_reader() -> Any:
             if count <= _MOST_ELEMENTS or (width is None and kind != GGUFValueType.STRING):
                 return super()._get_field_parts(orig_offs, raw_type)
             end = orig_offs + 12
+            header: Any = self.data
             if width is not None:
                 return 12 + count * np.dtype(width).itemsize, [], [], [GGUFValueType.ARRAY, kind]
             for _ in range(count):
-                end += 8 + struct.unpack_from("<Q", self.data, end)[0]
+                end += 8 + struct.unpack_from("<Q", header, end)[0]
             return end - orig_offs, [np.empty(0, np.uint8)], [0] * count, [GGUFValueType.ARRAY, kind]
 
     return ShortReader
