@@ -69,9 +69,7 @@ def load_model(spec: RunSpec, base: data.BaseFacts) -> Any:
         reason = " ".join(str(error).split())[:300]
         raise RunError("base_unreadable", path=str(base.folder), reason=reason) from error
     model.requires_grad_(False)
-    # On a processor, torch multiplies a slice of a tensor of 16 bits a hundred times as slowly as a copy of it.
-    copied = lambda _head, given: (given[0].clone(memory_format=torch.contiguous_format),)  # noqa: E731
-    model.get_output_embeddings().register_forward_pre_hook(copied)
+    model.get_output_embeddings().register_forward_pre_hook(_copied)
     if spec.embedding_on_cpu and not sharding.is_wanted():  # a card holds a part of a shared-out one anyway
         move_embedding_to_cpu(model)
     torch.manual_seed(spec.seed)
@@ -97,6 +95,11 @@ def load_model(spec: RunSpec, base: data.BaseFacts) -> Any:
         sharding.shard_base(adapted, device, own_device(device))
     model.forward = _autocast(model)(model.forward)
     return adapted
+
+
+def _copied(_head: Any, given: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+    """Return a copy of what the head gets: torch multiplies a slice a hundred times as slowly in 16 bits on a CPU."""
+    return (given[0].clone(memory_format=torch.contiguous_format),)
 
 
 def _autocast(model: Any) -> torch.autocast:

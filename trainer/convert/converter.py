@@ -6,6 +6,8 @@ with a model. Their own `gguf` and `conversion` come first on the path: PyPI's o
 The converter knows published tokenizers by a digest of one encoded text, so it does not know a self-trained one.
 tokenizer.json states what a pre-tokenizer does; if all of it equals one that llama.cpp has (src/llama-vocab.cpp of the
 engine's version), that one is used. Similarity is not enough.
+
+The file is over 450 lines because both directions lean on foreign code, whose peculiarities they share.
 """
 
 import functools

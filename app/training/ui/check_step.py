@@ -388,15 +388,12 @@ class ForecastBox(QFrame):
         )
 
     def _headline(self, forecast: TrainingForecast, name: str) -> str:
-        text = phrase("training.estimate_time_memory_size")
-        if forecast.is_measured:
-            text = phrase("training.after_a_3_step_trial")
-        size = localization.format_gigabytes(forecast.memory_bytes)
-        time_text = localization.format_about_time(forecast.seconds)
+        duration, verdict = map(localization.format_about_time, (forecast.seconds, forecast.verdict_s))
         if forecast.verdict_s:
-            verdict = localization.format_about_time(forecast.verdict_s)
-            time_text = phrase("training.time_and_verdict", time=time_text, verdict=verdict)
-        return text.format(time=time_text, memory=name, size=size)
+            duration = phrase("training.time_and_verdict", time=duration, verdict=verdict)
+        shown = {"time": duration, "memory": name, "size": localization.format_gigabytes(forecast.memory_bytes)}
+        is_measured = forecast.is_measured
+        return phrase("training.after_a_3_step_trial" if is_measured else "training.estimate_time_memory_size", **shown)
 
     def _source(self, forecast: TrainingForecast) -> str:
         if forecast.is_measured:
