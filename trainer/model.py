@@ -66,8 +66,7 @@ def load_model(spec: RunSpec, base: data.BaseFacts) -> Any:
             **place,
         )
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise RunError("base_unreadable", path=str(base.folder), reason=reason) from error
+        raise RunError("base_unreadable", path=str(base.folder), reason=" ".join(str(error).split())[:300]) from error
     model.requires_grad_(False)
     model.get_output_embeddings().register_forward_pre_hook(_copied)
     if spec.embedding_on_cpu and not sharding.is_wanted():  # a card holds a part of a shared-out one anyway
