@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from app.base import settings
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular, sha256_of, size_of
 from app.base.isolation import sandbox
 from app.base.paths import resources
+from app.base.settings import Settings
 from app.inference import crashes
 
 LIST_NAME = "engine_packs.json"
@@ -87,15 +89,16 @@ def installed(folder: Path) -> tuple[EnginePack, ...]:
     return tuple(filter(is_there, known_packs()))
 
 
-def chosen(graphics: str) -> tuple[tuple[str, ...], str]:
+def chosen(graphics: str = "") -> tuple[tuple[str, ...], str]:
     """Return the folders of the packs that a model may be loaded with, best first, and why there is none.
 
-    `graphics`: auto | off | the name of a pack, which counts as auto while that pack is not installed. The reason is ""
-    | no_backend | not_requested | crashed.
+    `graphics`: auto | off | the name of a pack, which counts as auto while that pack is not installed; "": what the
+    settings beside the packs' folder say. The reason is "" | no_backend | not_requested | crashed.
     """
     folder = folder_in_use()
     if folder is None:
         return (), "no_backend"
+    graphics = graphics or (settings.load_stored(folder.with_name("settings.json")) or Settings()).graphics
     if graphics == "off":
         return (), "not_requested"
     packs = installed(folder)

@@ -28,7 +28,7 @@ from app.base.files.input_file import lines_of
 from app.inference import gguf, machine, memory_estimate, processor_cores, speed
 from app.models import hf_folders
 from app.training import training_errors
-from app.training.runs import run_folders, run_journal
+from app.training.runs import run_clock, run_folders, run_journal
 from trainer import estimate, recipe, spec
 from trainer.estimate import EpochWorkload, TrainedShape, TrainingDisk, TrainingMemory, TrainingTime
 from trainer.events import (
@@ -146,7 +146,7 @@ class RunPlan:
     problem: AppError | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     measured: RunForecast | None = None
-    whole_s: float = 0.0  # from the start to the verdict; 0: unknown
+    verdict_s: float = 0.0  # seconds from the end of the training to its verdict
 
     @property
     def preview(self) -> Preview | None:
@@ -205,6 +205,7 @@ def plan_run(
     found = answer or _estimate(requested, base, device)
     shape, effective, forecast = base.shape, found.spec, found.forecast
     memory = estimate.estimate_memory(shape, effective, _longest_sequence(effective, found.counts))
+    workload = {"parameters": shape.parameters, "examples": found.counts.rows, "tokens": found.counts.tokens}
     if forecast:
         device = _with_measured_memory(device, forecast, effective, memory)
     plan = RunPlan(
@@ -219,6 +220,7 @@ def plan_run(
         previews=found.previews,
         problem=found.problem,
         measured=forecast if forecast and forecast.is_measured else None,
+        verdict_s=run_clock.verdict_s(effective, workload),
     )
     return plan if plan.has_memory else dataclasses.replace(plan, changes=suggest_changes(shape, plan))
 

@@ -9,7 +9,9 @@ import zipfile
 
 import pytest
 
+from app.base import settings
 from app.base.errors import AppError
+from app.base.settings import Settings
 from app.compliance import components
 from app.compliance.offline_check import check_run
 from app.inference import child_commands, crashes, engine_packs, machine
@@ -61,6 +63,9 @@ def test_a_pack_is_taken_with_every_file_and_given_to_the_engine(tmp_path, folde
     assert sorted(path.name for path in folder.iterdir()) == ["cuda13"]
     assert engine_packs.chosen("auto") == engine_packs.chosen("vulkan") == ((str(place),), "")
     assert engine_packs.chosen("off") == ((), "not_requested")
+    assert engine_packs.chosen() == ((str(place),), "")
+    settings.save(folder.with_name("settings.json"), Settings(graphics="off"))
+    assert engine_packs.chosen() == ((), "not_requested")
     engine_packs.remove(folder)
     assert engine_packs.chosen("off") == ((), "no_backend")
 

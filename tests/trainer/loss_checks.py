@@ -203,7 +203,13 @@ def loaded(base: str, precision: str) -> dict[str, Any]:
     adapted.train()
     adapted(**given).loss.backward()
     trained = [one for one in adapted.parameters() if one.requires_grad]
+    last: list[torch.Tensor] = []
+    inner.get_output_embeddings().register_forward_pre_hook(lambda _head, hidden: last.extend(hidden))
+    with torch.no_grad():
+        inner(given["input_ids"], logits_to_keep=1)
     return {
+        "strides": [list(one.stride()) for one in last],
+        "width": inner.config.hidden_size,
         "embedding": str(inner.get_input_embeddings().weight.dtype),
         "head": str(inner.get_output_embeddings().weight.dtype),
         "norm": str(inner.model.norm.weight.dtype),

@@ -1,5 +1,6 @@
 """The clock of a run: its bar and its time left, over streams of events as trainers on fast and slow machines send."""
 
+import dataclasses
 import itertools
 import json
 import re
@@ -255,3 +256,13 @@ def test_a_damaged_file_of_rates_counts_as_none(tmp_path: Path) -> None:
     for text in ("", "[1]", '{"score": "x"}', '{"score": 1e9}', '{"score": null}'):
         (tmp_path / run_clock.RATES_FILE).write_text(text, "utf-8")
         assert run_clock.read_rates(run).factors == {}
+
+
+def test_how_long_a_verdict_takes_is_known_before_the_training_by_what_earlier_ones_took(tmp_path):
+    rows = tmp_path / "holdout.jsonl"
+    rows.write_text("{}\n" * 10)
+    requested = RunSpec(str(tmp_path / "runs" / "a"), str(tmp_path / "base.gguf"), "train", "val", holdout=str(rows))
+    first = run_clock.verdict_s(requested, {})
+    (tmp_path / run_clock.RATES_FILE).write_text(json.dumps(dict.fromkeys(("score", "base", "answer"), 3.0)))
+    assert 10 < first == pytest.approx(run_clock.verdict_s(requested, {}) / 3)
+    assert run_clock.verdict_s(dataclasses.replace(requested, holdout=""), {}) == 0.0

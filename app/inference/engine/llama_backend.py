@@ -154,11 +154,7 @@ class LlamaBackend(SequencedModel):
         callback = api.llama_progress_callback(report)
         params = api.llama_model_default_params()
         params.use_extra_bufts = command.repack
-        used = [(one.handle, share) for one, share in zip(cards, plan.shares, strict=False) if share]
-        handles = (ctypes.c_void_p * (len(used) + 1))(*(handle for handle, _ in used))  # ends with a null pointer
-        params.devices = ctypes.cast(handles, ctypes.c_void_p)
-        params.tensor_split = (ctypes.c_float * api.LLAMA_MAX_DEVICES)(*(share for _, share in used))
-        params.n_gpu_layers = plan.layers
+        self._place(params, cards, plan)
         params.progress_callback = callback
         if command.embedding and not self._header.is_reranker:
             self._unigrams = unigram.read_vocabulary(Path(command.path), self._header)

@@ -3,7 +3,7 @@
 A quantize job writes weights in a smaller type, or measures an importance matrix; a score job measures a model, with or
 without an adapter, on the held-out examples of a training run or the reference answers of a question set. Its result at
 `target` is `app.inference.scoring_files.Scores` as JSON, its progress is in tokens, and its notes are tokens, rows,
-seconds_reading, seconds_writing.
+card_layers (layers on graphics cards), seconds_reading, seconds_writing.
 
 One process runs one job. Events, exit codes and the meaning of a closed standard input are those of the conversion
 (`trainer.convert_job`), so that one client handles both. Results are written to `part_path` until they are complete and
@@ -111,10 +111,12 @@ class Score:
     texts: tuple[ScoredText, ...] = ()
     lines: tuple[int, ...] = ()  # the only lines of the hold-out to measure; (): all
     strength: float = 1.0  # strength of the adapter
+    packs: tuple[str, ...] = ()  # these and `cpu_reason` as in `messages.Load`
+    cpu_reason: str = "no_backend"
     context_tokens: int = Settings().context_tokens  # context length for which the memory need is reported
 
     def sources(self) -> tuple[str, ...]:
-        return (self.model, self.holdout, self.adapter, self.reference)
+        return (self.model, self.holdout, self.adapter, self.reference, *self.packs)
 
 
 Job = Quantize | Imatrix | Score

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.base.errors import AppError
-from app.inference.engine.llama import EngineLog, api, first_error_line
+from app.inference.engine.llama import Device, EngineLog, api, first_error_line
 from app.inference.engine.threads import ThreadPolicy
+from app.inference.offload import Offload
 from app.inference.prompts import Segment
 
 _PLACE = re.compile(r"\{(query|document)\}")  # where a reranker's template has the texts
@@ -35,6 +36,15 @@ class NativeModel:
             api.llama_model_free(self._model)  # frees its adapters, too
         self._context = self._model = None
         self._pieces = {}
+
+    def _place(self, params: Any, cards: Sequence[Device], plan: Offload) -> None:
+        """Set on which cards the layers are to lie; those that the plan has no card for stay on the processor."""
+        used = [(one.handle, share) for one, share in zip(cards, plan.shares, strict=False) if share]
+        # It ends with a null pointer, and is kept until it is read.
+        self._handles = (ctypes.c_void_p * (len(used) + 1))(*(handle for handle, _ in used))
+        params.devices = ctypes.cast(self._handles, ctypes.c_void_p)
+        params.tensor_split = (ctypes.c_float * api.LLAMA_MAX_DEVICES)(*(share for _, share in used))
+        params.n_gpu_layers = plan.layers
 
     def _load(self, path: str, params: Any) -> None:
         """Load a model. `params`: llama_model_params. Raises AppError("model_unreadable")."""

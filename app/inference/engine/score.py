@@ -17,6 +17,7 @@ import dataclasses
 import functools
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +28,8 @@ import numpy.typing as npt
 from app.base.errors import AppError
 from app.base.files.output_file import drive_errors, require_space
 from app.inference import memory_estimate, scoring_files
-from app.inference.engine import model_jobs
+from app.inference.engine import llama, model_jobs
+from app.inference.engine.llama import Device
 from app.inference.engine.model_jobs import ChatToScore, Notes, Score, Send
 from app.inference.engine.scored_model import ScoredModel, WrittenAnswer
 from app.inference.prompts import ScoredText, Segment
@@ -37,6 +39,8 @@ from trainer.convert_job import Phase, Progress, part_path
 REFERENCE_VERSION = 1
 KEPT_PER_PLACE = 1024
 _HEADER_BYTES = 4096
+# That another try without cards may mend.
+_FAILURES_OF_CARDS = ("model_unreadable", "context_failed", "score_failed", "score_not_finite")
 _LEAST_MASS = 1e-30  # used for a rest that rounding has reduced to zero
 
 Floats = npt.NDArray[np.float32]
@@ -167,11 +171,24 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     if kept is not None and job.lines:
         kept = kept.only(job.lines)
     send(Phase("loading"))
-    model = ScoredModel(Path(job.model), job.adapter, job.strength)
+    cards = llama.load_packs(job.packs)[1] if job.packs or job.cpu_reason == "no_backend" else ()
+    try:
+        return _measure(job, kept, cards, part, send)
+    except AppError as error:
+        if not cards or error.code not in _FAILURES_OF_CARDS:
+            raise
+        return _measure(job, kept, (), part, send)
+
+
+def _measure(job: Score, kept: Holdout | None, cards: Sequence[Device], part: Path, send: Send) -> Notes:
+    """Do the work with layers on `cards`; `kept`: the hold-out, if the job has one."""
+    context_tokens = max(_longest_text_and_chat_tokens(job, kept)) if kept is not None else job.context_tokens
+    answers = len(job.chats) if job.answers else 1
+    model = ScoredModel(Path(job.model), job.adapter, job.strength, cards, context_tokens, answers)
     try:
         holdout = kept or to_holdout(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary_size)
-        model.open(*_longest_text_and_chat_tokens(job, holdout), len(job.chats) if job.answers else 1)
+        model.open(*_longest_text_and_chat_tokens(job, holdout), answers)
         run = _ScoringRun(model, job, holdout, send)
         scores = run.run()
     finally:
@@ -181,6 +198,7 @@ def _work(job: Score, part: Path, send: Send) -> Notes:
     return {
         "tokens": scores.tokens,
         "rows": model.rows,
+        "card_layers": model.card_layers,
         "seconds_reading": round(run.seconds_reading, 3),
         "seconds_writing": round(run.seconds_writing, 3),
     }

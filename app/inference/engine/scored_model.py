@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from app.base.errors import AppError
-from app.inference import gguf, memory_estimate
+from app.inference import gguf, memory_estimate, offload
 from app.inference.engine.generation import Answer, Sampler
-from app.inference.engine.llama import api
+from app.inference.engine.llama import Device, api
 from app.inference.engine.messages import Ask, Event, Sampling, Token
 from app.inference.engine.model_jobs import ChatToScore
 from app.inference.engine.sequences import LEAST_TOKENS, Floats, SequencedModel
@@ -41,14 +41,24 @@ class WrittenAnswer:
 
 
 class ScoredModel(SequencedModel):
-    """Runs a model on the CPU or a GPU, as the engine does. It reads texts after `open`; `close` frees it."""
+    """Runs a model on the CPU, or with the layers that fit on cards. It reads texts after `open`; `close` frees it."""
 
     failure_code = "score_failed"
 
-    def __init__(self, path: Path, adapter: str, strength: float = 1.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        adapter: str,
+        strength: float = 1.0,
+        cards: Sequence[Device] = (),
+        context_tokens: int = 0,
+        answers: int = 1,
+    ) -> None:
         """Load the model. `adapter`: a GGUF file, "" for none. `strength`: the adapter's, from 0 to 2.
 
-        Raises AppError: the codes of `gguf.check_model` and `check_adapter`, model_unreadable, adapter_unreadable.
+        `cards`: take as many layers as leave room there for `context_tokens` (0: the most) of each of `answers`, of
+        which at most PARALLEL_MOST are written at a time. Raises AppError: the codes of `gguf.check_model` and
+        `check_adapter`, model_unreadable, adapter_unreadable.
         """
         self.header = gguf.check_model(path, every_token=False)
         if adapter:
@@ -56,7 +66,11 @@ class ScoredModel(SequencedModel):
         super().__init__()
         params = api.llama_model_default_params()
         params.use_extra_bufts = False  # True would copy the weights into another layout
-        params.n_gpu_layers = -1
+        parallel = min(answers, memory_estimate.PARALLEL_MOST)
+        found = [one.card for one in cards]
+        plan = offload.plan_offload(self.header, found, context_tokens, BATCH_TOKENS, "f16", parallel)
+        self.card_layers = plan.layers
+        self._place(params, cards, plan)
         try:
             self._load(str(path), params)
             self._adapters = [self._load_adapter(adapter)] if adapter else []

@@ -5,6 +5,7 @@ next start plans the steps that are still missing.
 """
 
 import contextlib
+import dataclasses
 import functools
 import json
 import shutil
@@ -21,6 +22,7 @@ from app.base.errors import AppError
 from app.base.files.output_file import drive_error, require_space
 from app.base.services import background
 from app.base.services.child_process import ChildExit, ChildProcess
+from app.inference import crashes, engine_packs
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import Imatrix, Quantize, Score
 from app.models.artifact_steps import ArtifactStep, StepProgress
@@ -79,6 +81,7 @@ class JobTask(StepTask):
         self._lock: filelock.BaseFileLock | None = None
         self._child: ChildProcess | None = None
         self._is_stopping = self._is_killed = False
+        self._packs: tuple[str, ...] = ()  # the GPU packs of the child that runs
         self._retry = QTimer(self, singleShot=True, interval=_RETRY_MS)
         self._retry.timeout.connect(self.start)
 
@@ -140,6 +143,9 @@ class JobTask(StepTask):
     def _write_job(self) -> list[str]:
         """Write the job for the child and return the child's command. Raises AppError, OSError."""
         job, path = self._step.job, self._job_place.job
+        if isinstance(job, Score):
+            self._packs, cpu_reason = engine_packs.chosen()
+            job = dataclasses.replace(job, packs=self._packs, cpu_reason=cpu_reason)
         if isinstance(job, Score | Quantize | Imatrix):
             model_jobs.write_job(job, path)
             return [*programs.own_program(), "--score" if isinstance(job, Score) else "--quantize", str(path)]
@@ -165,6 +171,9 @@ class JobTask(StepTask):
                 return
             if self._is_stopping:
                 self._on_stopped()
+            elif self._packs and not isinstance(child_exit.last_event, Failed):  # a driver may have ended it
+                crashes.crashed_packs.add(self._packs)
+                self.start()
             else:
                 self._end_step(self._error(child_exit))
 

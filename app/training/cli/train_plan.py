@@ -142,7 +142,9 @@ def _times(plan: RunPlan) -> Iterator[str]:
     yield phrase("training.plan_time_steps", steps=f"{time.steps:,}", step=step, total=format_duration(steps_s))
     if total_s > steps_s:
         yield phrase("training.plan_time_evaluations", total=format_duration(total_s - steps_s))
-    yield phrase("training.plan_time_judged" if plan.spec.holdout else "training.plan_time_not_counted")
+    if plan.verdict_s:
+        yield phrase("training.plan_time_verdict", time=format_duration(plan.verdict_s))
+    yield phrase("training.plan_time_not_counted")
 
 
 def _verdict(plan: RunPlan) -> Iterator[str]:
@@ -195,7 +197,8 @@ def plan_as_json(plan: RunPlan) -> dict[str, Any]:
         "allowed_bytes": plan.allowed_bytes,
         "disk": {f"{name}_bytes": value for name, value in dataclasses.asdict(plan.disk).items()},
         "free_disk_bytes": plan.free_disk_bytes,
-        "time": {"step_s": round(time.step_s, 3), "steps": time.steps, "total_s": round(time.total_s, 1)},
+        "time": {"step_s": round(time.step_s, 3), "steps": time.steps, "total_s": round(time.total_s, 1)}
+        | {"verdict_s": round(plan.verdict_s, 1)},
         "findings": [
             {"code": found.code, "level": found.level, "text": training_errors.finding_text(found)}
             for found in plan.findings

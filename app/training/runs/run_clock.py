@@ -371,18 +371,22 @@ def _cost_of(step: tuple[str, str]) -> str:
     return "base" if step == ("score", "base") else step[0]
 
 
+def verdict_s(requested: RunSpec, facts: Mapping[str, Any]) -> float:
+    """Return the seconds from the end of a planned training to its verdict; 0 without held-out rows.
+
+    `facts`: as for `workload_of`.
+    """
+    load = workload_of(requested, facts)
+    costs = read_rates(Path(requested.folder)).costs(load)
+    steps = [step for step in _VERDICT[2 if load.has_file else 0 :] if load.has_shipped or step[1] != "base+shipped"]
+    return sum(costs[_cost_of(step)] for step in steps) if load.held_out else 0.0
+
+
 def _count_lines(path: Path) -> int:
     try:
         return sum(1 for line in strict_json.read_bytes(path).splitlines() if line.strip())
     except OSError:
         return 0
-
-
-def whole_s(requested: RunSpec, training_s: float) -> float:
-    """Return the seconds from the start of a planned run to its verdict. `training_s`: those of its training."""
-    clock = RunClock(requested, read_rates(Path(requested.folder)))
-    clock._costs["training"] = training_s
-    return clock._costs["starting"] + sum(clock._later_costs())
 
 
 def learn_rates(run: Path, judged: Sequence[tuple[float, StepProgress]], ended_at: float) -> None:

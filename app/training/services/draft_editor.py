@@ -37,7 +37,7 @@ from app.training.environment import shipped_tools
 from app.training.generation import pair_files
 from app.training.remote_job import RemoteJob
 from app.training.run_plan import ProcessWatch, RunPlan
-from app.training.runs import lineage, run_clock, run_folders
+from app.training.runs import lineage, run_folders
 from app.training.runs.lineage import Lineage
 from app.training.services.training_run import Trainer
 from trainer import adapter, sleep_inhibitor
@@ -389,7 +389,7 @@ class DraftEditor(QObject):
         forecast = TrainingForecast(
             draft.mark, plan.total_s, plan.needed_bytes, plan.allowed_bytes, plan.disk.training,
             plan.free_disk_bytes, plan.counts.is_exact, plan.findings, plan.changes, plan.measured is not None,
-            plan.device.kind, plan.whole_s,
+            plan.device.kind, plan.verdict_s,
         )  # fmt: skip
         self._keep(dataclasses.replace(self.draft, forecast=forecast))
 
@@ -442,7 +442,7 @@ class DraftEditor(QObject):
             raise plan.problem
         if measures and plan.measured is None and plan.fits:
             raise AppError("probe_died")
-        return dataclasses.replace(plan, whole_s=run_clock.whole_s(plan.spec, plan.total_s))
+        return plan
 
     def _enter(self, phase: Phase) -> bool:
         """Store the phase and return whether it is another one than before."""

@@ -388,12 +388,13 @@ class ForecastBox(QFrame):
         )
 
     def _headline(self, forecast: TrainingForecast, name: str) -> str:
-        text = phrase("training.estimate_time_memory_size")
-        if forecast.is_measured:
-            text = phrase("training.after_a_3_step_trial")
-        size = localization.format_gigabytes(forecast.memory_bytes)
-        times = [localization.format_about_time(s) for s in (forecast.seconds, forecast.whole_s or forecast.seconds)]
-        return text.format(time=times[0], whole=times[1], memory=name, size=size)
+        duration = localization.format_about_time(forecast.seconds)
+        if forecast.verdict_s:
+            whole = localization.format_about_time(forecast.seconds + forecast.verdict_s)
+            duration = phrase("training.time_and_verdict", time=duration, whole=whole)
+        shown = {"time": duration, "memory": name, "size": localization.format_gigabytes(forecast.memory_bytes)}
+        is_measured = forecast.is_measured
+        return phrase("training.after_a_3_step_trial" if is_measured else "training.estimate_time_memory_size", **shown)
 
     def _source(self, forecast: TrainingForecast) -> str:
         if forecast.is_measured:

@@ -4,6 +4,7 @@ The drivers that fail are libraries compiled here. The Vulkan pack is that of `p
 machine without a card it computes on llvmpipe, which ggml offers only if the environment names it.
 """
 
+import dataclasses
 import hashlib
 import shutil
 import subprocess
@@ -13,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from app.base import paths
-from app.inference import crashes, engine_packs, machine
+from app.inference import crashes, engine_packs, gguf, machine
 from app.inference.engine.messages import EngineFacts, Load, Ready
+from app.inference.engine.model_jobs import Score
 from app.inference.engine_packs import EnginePack, PackFile
 from app.inference.services.engine import EngineClient
 from tests import model_files as models
+from tests.inference.engine import held_out, jobs
 from tests.inference.engine.child import Child
 
 PROGRAM = """
@@ -93,6 +96,46 @@ def driver_changed(pack: EnginePack, place: str) -> tuple[EnginePack, str]:
     library = Path(place) / pack.files[0].name
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, Path(place) / "source.c"], check=True)
     return pack, place
+
+
+# ----------------------------------------------------------------- scoring
+
+# A card without a device behind it: llama.cpp computes on the processor what lies there.
+SCORING = """
+import dataclasses, sys
+from app.base.errors import AppError
+from app.inference.engine import llama, score, scored_model
+from app.inference.offload import Card
+card = llama.Device(0, Card("CUDA0", "カード", {free_bytes}, 1 << 40))
+llama.load_packs = lambda packs: (packs[0], (card,)) if packs else ("", ())
+read = scored_model.ScoredModel.log_probabilities
+def log_probabilities(model, *given):
+    if {fails} and model.card_layers:
+        raise AppError("score_failed", status=-1)
+    return read(model, *given)
+scored_model.ScoredModel.log_probabilities = log_probabilities
+score.main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "fails", "layers"),
+    [(1 << 40, False, "all"), (1, False, "none"), (1 << 40, True, "none")],
+    ids=["room for all", "no room", "a driver that fails"],
+)
+def test_a_model_is_measured_with_the_layers_that_fit_on_a_card_and_without_them_where_that_fails(
+    tmp_path, tiny_model, monkeypatch, free_bytes, fails, layers
+):
+    holdout = held_out.write(tmp_path / "holdout.json", [("首都は？", "東京です。")])
+    job = Score(str(tiny_model), str(holdout), str(tmp_path / "scores.json"))
+    expected = jobs.finished(job, tmp_path)
+    scores = Path(expected.path).read_bytes()
+    program_of = ["-c", SCORING.format(free_bytes=free_bytes, fails=fails)]
+    monkeypatch.setattr(jobs, "command", lambda role: [sys.executable, *program_of, role])
+    end = jobs.finished(dataclasses.replace(job, packs=(str(tmp_path / "cuda13"),)), tmp_path)
+    every = gguf.read_header(tiny_model).block_count + 1
+    assert (expected.notes["card_layers"], end.notes["card_layers"]) == (0, every if layers == "all" else 0)
+    assert Path(end.path).read_bytes() == scores
 
 
 # ----------------------------------------------------------------- Vulkan

@@ -167,12 +167,13 @@ def test_the_parts_of_the_time_add_up_and_trained_tokens_stand_in_brackets() -> 
         time=TrainingTime(step_s=7.721, steps=12, total_s=219.9),
         device=SimpleNamespace(kind="cpu"),
         spec=RunSpec(*"abcd", "e"),
+        verdict_s=90.0,
     )
-    whole, steps, evaluations, others = train_plan._times(plan)
+    whole, steps, evaluations, verdict, _others = train_plan._times(plan)
     assert "3 分 40 秒" in whole
     assert steps == "  ステップ 1 分 33 秒（12 回、1 回 約 8 秒）"
     assert evaluations == "  検証 2 分 7 秒"
-    assert "学習後の評価" in others
+    assert verdict == "  ほかに、学習後の判定：およそ 1 分 30 秒"
     tokens = [("<s>", False), ("問\n", False), ("答", True), ("</s>", True), ("次", False)]
     preview = Preview(1, tuple(PreviewToken(0, text, is_trained) for text, is_trained in tokens))
     assert tokens_text(preview) == "<s>|問⏎[答][</s>]次"

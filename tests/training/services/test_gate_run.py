@@ -14,9 +14,11 @@ import pytest
 from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
+from app.base import programs
 from app.base.errors import AppError
 from app.base.files import input_file
-from app.inference import gguf, quantizations
+from app.inference import crashes, engine_packs, gguf, quantizations
+from app.inference.engine_packs import EnginePack, PackFile
 from app.inference.local_model import LocalModel
 from app.inference.scoring_files import HeldOutChat
 from app.models import base_models, catalogue
@@ -221,6 +223,33 @@ def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(bench:
     assert adapter.nll == first.row("base+adapter").nll
     assert adapter.ended_share == first.row("base+adapter").ended_share  # its answers were kept
     assert adapter.divergence is not None
+
+
+CRASHING_WITH_PACKS = """
+import json, os, pathlib, runpy, sys
+if json.loads(pathlib.Path(sys.argv[-1]).read_bytes())["packs"]:
+    os.abort()
+sys.argv[0] = "app"
+runpy.run_module("app", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_driver_that_crashes_costs_no_verdict(bench, tmp_path, monkeypatch):
+    library = tmp_path / "engine-packs" / "vulkan" / "libggml-vulkan.so"
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"driver")
+    pack = EnginePack("vulkan", (PackFile(library.name, 6, ""),))
+    monkeypatch.setattr(engine_packs, "known_packs", lambda: (pack,))
+    monkeypatch.setattr(programs, "own_program", lambda: [sys.executable, "-c", CRASHING_WITH_PACKS])
+    engine_packs.use_folder(library.parent.parent)
+    bench.all_forms = False
+    try:
+        assert bench.passed().verdict in quality_gate.VERDICTS
+        assert engine_packs.chosen() == ((), "crashed")
+    finally:
+        crashes.crashed_packs.clear()
+        engine_packs.use_folder(None)
+    assert [step for step in bench.steps() if step[0] == "score"] == [("score", "base"), ("score", "base+adapter")]
 
 
 def test_a_base_that_is_a_folder_gets_a_gguf_to_answer_with(bench: Bench) -> None:

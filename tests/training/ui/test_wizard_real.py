@@ -136,7 +136,7 @@ def ask(wizard: WizardDriver, qtbot: QtBot) -> str:
     page = window.page("ask")
     assert isinstance(page, ChatPage)
     page.composer.set_text("煙感知器の点検は何年ごとですか。")
-    with qtbot.waitSignal(wizard.parts.session.answer_finished, timeout=120_000) as signal:
+    with qtbot.waitSignal(wizard.parts.session.answer_finished, timeout=1000 * LIMIT_S) as signal:
         QTest.keyClick(page.composer.editor, Qt.Key.Key_Return)
     text: str = signal.args[0].text
     return text
