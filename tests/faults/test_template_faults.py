@@ -60,7 +60,7 @@ def _render(qtbot: QtBot, template: str) -> tuple[Segment, ...] | AppError:
         "thinks": False,
     }
     renderer = TemplateRenderer(request, outcome.append, outcome.append)
-    qtbot.waitUntil(lambda: bool(outcome), timeout=10_000)
+    qtbot.waitUntil(lambda: bool(outcome))
     assert renderer is not None
     result: tuple[Segment, ...] | AppError = outcome[0]
     return result

@@ -175,11 +175,12 @@ def test_the_command_says_it_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_child_that_is_killed_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    before = psutil.Process().children()
     found = table_reader.read_sheets(_sound(3), "x.xlsx", 100)
     title, rows = next(found)
     assert (title, len(rows)) == ("Sheet", 4)
     found.close()
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= set(before)
 
 
 def test_a_large_sound_workbook_is_read_whole(peak: list[int]) -> None:
