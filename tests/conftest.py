@@ -50,7 +50,11 @@ _HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeH
 
 # What takes longest begins first, so that all processes of a run end at the same time.
 _FIRST = ("trainer", "convert", "faults", "uikit", "shell")
-_WITH_TORCH = ("tests/trainer/", "tests/convert/")  # loaded once, by one process of a run
+_WITH_TORCH = (
+    "tests/trainer/",
+    "tests/convert/",
+    "tests/faults/test_training_kills",
+)  # loaded once, by one process of a run
 
 
 @pytest.hookimpl(wrapper=True)
