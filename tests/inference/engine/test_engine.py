@@ -89,7 +89,7 @@ def test_answers_that_are_written_together_are_those_that_are_written_alone(chil
         Ask(str(at), (Segment(f"{at}橋目。" + LONG[: 6 * at]),), 3 + at, sampling=drawn if at % 2 else likeliest)
         for at in range(9)
     ]
-    asks[2] = dataclasses.replace(asks[2], grammar='root ::= "はい" | "いいえ"')
+    asks[2] = dataclasses.replace(asks[2], grammar='root ::= "はい" | "いいえ"', max_tokens=8)
     asks[3] = Ask("3", (Segment("x" * 9000),))
     asks[4] = dataclasses.replace(asks[4], grammar="root ::= (")
     child.load(starter_model, context_tokens=512, parallel=1)
