@@ -125,7 +125,7 @@ def compile_tests() -> "subprocess.Popen[bytes] | None":
     """Begin to compile all modules in a fresh clone, beside mypy: each process of pytest would compile all of them."""
     if not (ROOT / "tests").is_dir() or (ROOT / "tests" / "__pycache__").exists():
         return None
-    command = [PYTHON.parent / "pytest", "--collect-only", "-q"]
+    command = [str(PYTHON.parent / "pytest"), "--collect-only", "-q"]
     return subprocess.Popen(command, cwd=ROOT, env=check_environment(), stdout=subprocess.DEVNULL)
 
 
