@@ -126,7 +126,8 @@ def compile_tests() -> "subprocess.Popen[bytes] | None":
     if not (ROOT / "tests").is_dir() or (ROOT / "tests" / "__pycache__").exists():
         return None
     command = [str(PYTHON.parent / "pytest"), "--collect-only", "-q"]
-    return subprocess.Popen(command, cwd=ROOT, env=check_environment(), stdout=subprocess.DEVNULL)
+    environment = {name: value for name, value in check_environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
 
 def faults(arguments: list[str]) -> int:
