@@ -45,8 +45,8 @@ RUN_EXTRAS = ("starter", "serve")
 TEST_EXTRAS = ("starter", "serve", "dev")
 WITHOUT_TRAINING = "--without-training"
 # Three on two cores: a third of the time tests wait for processes and the disk. No more on more: models use all cores.
-_THREE_AT_A_TIME = ("-n", "3", "--dist", "worksteal")
-_FILE_BY_FILE = ("-n", "3", "--dist", "loadfile")  # what a file sets up costs a minute in some of the fault suite
+# File by file: what a file sets up costs up to a minute.
+_THREE_AT_A_TIME = ("-n", "3", "--dist", "loadfile")
 _SLOWEST = ("--durations", "25", "--durations-min", "5")  # seconds: what is to be shortened first
 
 
@@ -108,8 +108,11 @@ def check(arguments: list[str]) -> int:
     prepare_environment(TEST_EXTRAS)
     if WITHOUT_TRAINING not in arguments:
         prepare_training()
+    compiling = compile_tests()
     results = []
     for argv in check_commands(arguments):
+        if compiling and argv[0] == "pytest":
+            compiling.wait()
         title = "pytest" if argv[0] == "pytest" else " ".join(argv)
         print(f"\n== {title}", flush=True)
         started = time.monotonic()
@@ -118,12 +121,21 @@ def check(arguments: list[str]) -> int:
     return summarize(results)
 
 
+def compile_tests() -> "subprocess.Popen[bytes] | None":
+    """Begin to compile all modules in a fresh clone, beside mypy: each process of pytest would compile all of them."""
+    if not (ROOT / "tests").is_dir() or (ROOT / "tests" / "__pycache__").exists():
+        return None
+    command = [str(PYTHON.parent / "pytest"), "--collect-only", "-q"]
+    environment = {name: value for name, value in check_environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+
 def faults(arguments: list[str]) -> int:
     """Run the fault suite; tests/faults/README.md holds the table of what was survived."""
     prepare_environment(TEST_EXTRAS)
     if WITHOUT_TRAINING not in arguments:
         prepare_training()
-    pytest: list[str | Path] = [PYTHON.parent / "pytest", *_FILE_BY_FILE, *_SLOWEST]
+    pytest: list[str | Path] = [PYTHON.parent / "pytest", *_THREE_AT_A_TIME, *_SLOWEST]
     return fault_table.run(ROOT, pytest, check_environment(), arguments)
 
 

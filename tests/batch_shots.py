@@ -1,11 +1,9 @@
 """Pictures of the page まとめて質問, for `tests.screenshots`: a real file of questions, and batches as if they ran."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
-from PySide6.QtCore import QCoreApplication
 
 from app.application import AppContext
 from app.base.confidentiality import ExportRequest
@@ -17,6 +15,7 @@ from app.chat.services.batch_run import BatchStatus, BatchSummary
 from app.chat.services.batch_session import UnfinishedBatch
 from app.chat.ui.batch_page import BatchPage
 from tests import document_shots
+from tests.waiting import process_until
 
 QUESTIONS = {
     "ja": (
@@ -46,9 +45,7 @@ def _page(parts: AppContext) -> BatchPage:
     page = parts.window.page("batch")
     assert isinstance(page, BatchPage)
     parts.window._on_page_chosen("batch")
-    until = time.monotonic() + 20
-    while not parts.documents.is_open and time.monotonic() < until:
-        QCoreApplication.processEvents()
+    process_until(lambda: parts.documents.is_open)
     return page
 
 
@@ -77,9 +74,7 @@ def batch_setup(parts: AppContext) -> None:
     page = _page(parts)
     path = _file(parts)
     page.open_file(path)
-    until = time.monotonic() + 20
-    while page._batch_file is None and time.monotonic() < until:
-        QCoreApplication.processEvents()
+    process_until(lambda: page._batch_file is not None)
     page.setup.show_target(_folder() / page.setup.out.name)
     page.setup._rows[0].box.setChecked(True)
 

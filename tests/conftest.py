@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -36,20 +37,24 @@ from app.chat.store import Store
 from app.models import starter
 from tests import model_files as models
 from tests.evaluation_data import kasensabo, pytest_runtest_setup  # noqa: F401  (a fixture and its hook)
-from tests.faults.ledger import (  # noqa: F401  (hooks and a fixture for everyone)
-    pytest_addoption,
-    pytest_collection_modifyitems,
-    pytest_configure,
-    tally,
-)
+from tests.faults import ledger
+from tests.faults.ledger import pytest_addoption, pytest_configure, tally  # noqa: F401  (for everyone)
 from tests.scene import long_model, make_scene, model, scene  # noqa: F401  (fixtures for everyone)
 
 # Several tests at a time, children and models: what takes a moment alone may take ten seconds beside others.
 for wait in (QtBot.waitSignal, QtBot.waitSignals, QtBot.waitUntil):
-    wait.__kwdefaults__["timeout"] = 30_000
+    wait.__kwdefaults__["timeout"] = 60_000
 
 # Qt says these in surroundings without a desktop; they tell nothing about the program.
 _HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeHints")
+
+# What takes longest begins first, so that all processes of a run end at the same time.
+_FIRST = ("trainer", "convert", "faults", "uikit", "shell")
+_WITH_TORCH = (
+    "tests/trainer/",
+    "tests/convert/",
+    "tests/faults/test_training_kills",
+)  # loaded once, by one process of a run
 
 
 @pytest.hookimpl(wrapper=True)
@@ -61,6 +66,31 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ledger.pytest_collection_modifyitems(items)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """File by file; what needs torch is one piece."""
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "torch" if nodeid.startswith(_WITH_TORCH) else nodeid.partition("::")[0]
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +124,7 @@ def no_child_is_left() -> Iterator[None]:
         return
     left = [child for child in psutil.Process().children() if child.pid in started and _is_alive(child)]
     left += [grandchild for child in left for grandchild in child.children(recursive=True)]
-    gone, alive = psutil.wait_procs(left, timeout=3)
+    gone, alive = psutil.wait_procs(left, timeout=20)
     alive = [child for child in alive if _is_alive(child)]
     said = [(child.cmdline(), child.status()) for child in alive]
     for child in alive:

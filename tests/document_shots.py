@@ -1,11 +1,10 @@
 """Pictures of the page 資料, for `tests.screenshots`: collections as if they had been read, without any child."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QPoint
+from PySide6.QtCore import QPoint
 
 from app.application import AppContext
 from app.base.errors import AppError
@@ -20,6 +19,7 @@ from app.documents.services.reading_offers import ReadingOffer
 from app.documents.services.reading_queue import QueueStatus
 from app.documents.ui.document_lists import DocumentRole
 from app.documents.ui.overview_window import OverviewWindow
+from tests.waiting import process_until
 
 NAMES = {
     "ja": (
@@ -81,9 +81,7 @@ def _open(parts: AppContext) -> None:
     parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
     parts.documents.watch._timer.start()  # without a look
     parts.window._on_page_chosen("documents")
-    until = time.monotonic() + 20
-    while not parts.documents.is_open and time.monotonic() < until:
-        QCoreApplication.processEvents()
+    process_until(lambda: parts.documents.is_open)
     page = parts.window.page("documents")
     page._refill()
 
@@ -168,9 +166,7 @@ def documents_encoding(parts: AppContext) -> None:
     file = parts.documents._path.with_name("ledger.txt")
     file.write_bytes(LEDGER[current_language()].encode("cp932"))
     dialog = page.collection_actions.ask_encoding(replace(page.report.document, path=str(file)))
-    until = time.monotonic() + 20
-    while not dialog.preview.toPlainText() and time.monotonic() < until:
-        QCoreApplication.processEvents()
+    process_until(lambda: dialog.preview.toPlainText())
 
 
 def documents_new(parts: AppContext) -> None:
@@ -259,9 +255,7 @@ def documents_overview(parts: AppContext) -> None:
     ids = tuple(one.id for one in chosen)
     parts.navigation.overview_requested.emit(OverviewRequest("comparison", ids, chosen[0].name))
     window = parts.window.findChild(OverviewWindow)
-    until = time.monotonic() + 20
-    while window.table is None and time.monotonic() < until:
-        QCoreApplication.processEvents()
+    process_until(lambda: window.table is not None)
 
 
 def asking_beside_training(parts: AppContext) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 
 from app.application import AppContext
 from app.base.paths import Paths
@@ -38,6 +38,7 @@ from app.models.artifact_steps import StepProgress
 from app.uikit.widgets.form_rows import CheckRow
 from tests import document_shots
 from tests.training_shots import base_model
+from tests.waiting import process_until
 
 DAY_S = 86_400
 COUNT = 24  # questions; the last three have no answer in the documents
@@ -92,12 +93,6 @@ def _page(parts: AppContext) -> EvaluationPage:
 
 def _where(parts: AppContext) -> Paths:
     return parts.evaluations._paths
-
-
-def _until(is_done: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
-    while not is_done() and time.monotonic() < until:
-        QCoreApplication.processEvents()
 
 
 def _sets(parts: AppContext) -> QuestionSet:
@@ -205,7 +200,7 @@ def _show(parts: AppContext, key: tuple[str, str]) -> EvaluationPage:
     page = _page(parts)
     parts.window._on_page_chosen("evaluation")
     page.open(key)
-    _until(lambda: page.contents.key == key and page.contents.currentWidget() is not page.contents.nothing)
+    process_until(lambda: page.contents.key == key and page.contents.currentWidget() is not page.contents.nothing)
     return page
 
 
@@ -224,13 +219,13 @@ def evaluation_start(parts: AppContext) -> None:
     evaluation_set(parts)
     beginning = _page(parts).start_action
     beginning.ask(SETS[current_language()][0])
-    _until(lambda: beginning.dialog)
+    process_until(lambda: beginning.dialog)
     assert beginning.dialog is not None
     base = beginning.dialog.findChildren(ChoiceBox)[1]
     base.setCurrentIndex(base.findText(model.name, Qt.MatchFlag.MatchContains))
     next(row for row in beginning.dialog.findChildren(CheckRow) if row.isVisible()).box.click()
     forecasting = beginning.dialog.forecasting
-    _until(lambda: forecasting.forecast or forecasting.error)
+    process_until(lambda: forecasting.forecast or forecasting.error)
 
 
 def evaluation_waiting(parts: AppContext) -> None:
@@ -262,7 +257,7 @@ def evaluation_running(parts: AppContext) -> None:
 def evaluation_result(parts: AppContext) -> None:
     folder = _filled(parts)
     page = _show(parts, ("study", folder.name))
-    _until(lambda: _result_view(page).view_data is not None)
+    process_until(lambda: _result_view(page).view_data is not None)
 
 
 def _result_view(page: EvaluationPage) -> EvaluationResultView:
@@ -284,7 +279,7 @@ def evaluation_blind(parts: AppContext) -> None:
     view.tabs.buttons["blind"].click()
     blind = view.pages.currentWidget()
     assert isinstance(blind, BlindView)
-    _until(lambda: blind.panel is blind.start)
+    process_until(lambda: blind.panel is blind.start)
     blind.start.begin_button.click()
 
 
@@ -296,7 +291,7 @@ def evaluation_compared(parts: AppContext) -> None:
     view = _result_view(page)
     alone = view.view_data
     page.contents.compare(entries)
-    _until(lambda: page.contents.compared and view.view_data not in (None, alone))
+    process_until(lambda: page.contents.compared and view.view_data not in (None, alone))
 
 
 EVALUATION_SHOTS: dict[str, Callable[[AppContext], None]] = {

@@ -69,9 +69,10 @@ from tests.offline_shots import OFFLINE_SHOTS
 from tests.pack_shots import PACK_SHOTS
 from tests.rating_shots import RATING_SHOTS
 from tests.remote_shots import REMOTE_SHOTS
-from tests.source_shots import SOURCE_SHOTS, wait
+from tests.source_shots import SOURCE_SHOTS
 from tests.start_shots import START_SHOTS
 from tests.training_shots import TRAINING_SHOTS
+from tests.waiting import process_until
 
 SIZES = {"wide": (1440, 900), "laptop": (1280, 720), "small": (800, 600)}
 DAY_S = 24 * 60 * 60
@@ -735,7 +736,7 @@ def find(parts: AppContext) -> None:
     """A hit of the search, opened."""
     search(parts)
     page = parts.window.page("search")
-    wait(lambda: page.results.rowCount() > 0)
+    process_until(lambda: page.results.rowCount() > 0)
     page._choose(page.results.index(0))
 
 

@@ -1,11 +1,10 @@
 """Pictures of answers from documents, for `tests.screenshots`: stored ones, over collections without any child."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QRectF
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFont, QPageSize, QPdfWriter, QTextDocument
 
 from app.application import AppContext
@@ -15,6 +14,7 @@ from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CollectionRef, Grounding
 from app.documents.library import Library
 from app.documents.records import Passage, Section
+from tests.waiting import process_until
 
 COLLECTIONS = {"ja": ("庁舎管理規程", "設備の点検記録 R5–R7"), "en": ("Building rules", "Inspections 2023–2025")}
 DOCUMENT = {"ja": "管理編.pdf", "en": "management.pdf"}
@@ -121,7 +121,7 @@ def opened(parts: AppContext) -> None:
     fill(parts.documents._path)
     parts.documents.queue._is_paused = True  # nothing is to be read: these files are nowhere
     parts.documents.open()
-    wait(lambda: parts.documents.is_open)
+    process_until(lambda: parts.documents.is_open)
 
 
 def checked(answer: str) -> Grounding:
@@ -147,7 +147,7 @@ def sources_secret(parts: AppContext) -> None:
     sources(parts)
     line = parts.window.page("ask").scope_line
     parts.documents.set_label(parts.session.scope[1].id, "secret")
-    wait(lambda: any(choice.label == "secret" for choice in line._choices))
+    process_until(lambda: any(choice.label == "secret" for choice in line._choices))
     line.open_menu()
 
 
@@ -184,7 +184,7 @@ def sources_text(parts: AppContext) -> None:
     sources(parts)
     page = parts.window.page("ask")
     page.transcript.requests.source_chosen.emit(page.transcript.messages[-1].id, 1)
-    wait(lambda: page.panel.problem.isVisibleTo(page.panel))
+    process_until(lambda: page.panel.problem.isVisibleTo(page.panel))
 
 
 def sources_page(parts: AppContext) -> None:
@@ -196,7 +196,7 @@ def sources_page(parts: AppContext) -> None:
     collection = next(one for one in parts.documents.collections() if one.name == name)
     parts.documents.queue._is_paused = False
     parts.documents.add(collection.id, [file])
-    wait(lambda: not parts.documents.is_busy and parts.documents.standing.phase == "idle")
+    process_until(lambda: not parts.documents.is_busy and parts.documents.standing.phase == "idle")
     document = next(one for one in parts.documents.documents(collection.id) if one.path == str(file))
     answer = ANSWERS[current_language()]
     kept = checked(answer)
@@ -206,7 +206,7 @@ def sources_page(parts: AppContext) -> None:
     put(parts, answer, replace(kept, sources=found))
     page = parts.window.page("ask")
     page.transcript.requests.source_chosen.emit(page.transcript.messages[-1].id, 1)
-    wait(lambda: page.panel.stack.currentWidget() is page.panel.pages)
+    process_until(lambda: page.panel.stack.currentWidget() is page.panel.pages)
 
 
 SOUGHT = {"ja": "非常用発電機", "en": "generator"}
@@ -217,7 +217,7 @@ def search_documents(parts: AppContext) -> None:
     opened(parts)
     page = parts.window.page("search")
     parts.window._on_search_requested(SOUGHT[current_language()])
-    wait(page.other_button.isVisible)
+    process_until(page.other_button.isVisible)
     page.other_button.click()
 
 
@@ -227,7 +227,7 @@ def reader(parts: AppContext) -> None:
     page = parts.window.page("search")
     page._choose(page.results.index(0))
     shown = parts.window.page("reader")
-    wait(lambda: shown.document is not None and bool(shown.view.find_strip.count.text()))
+    process_until(lambda: shown.document is not None and bool(shown.view.find_strip.count.text()))
 
 
 def reader_miss(parts: AppContext) -> None:
@@ -235,7 +235,7 @@ def reader_miss(parts: AppContext) -> None:
     reader(parts)
     strip = parts.window.page("reader").view.find_strip
     strip.field.setText("???")
-    wait(strip.everywhere_button.isVisible)
+    process_until(strip.everywhere_button.isVisible)
 
 
 def reader_pages(parts: AppContext) -> None:
@@ -243,9 +243,9 @@ def reader_pages(parts: AppContext) -> None:
     sources_page(parts)
     parts.window.page("ask").panel.read_button.click()
     shown = parts.window.page("reader")
-    wait(lambda: shown.document is not None)
+    process_until(lambda: shown.document is not None)
     shown.tabs.buttons["pages"].click()
-    wait(lambda: not shown.pages.view.paper._pixmap.isNull())
+    process_until(lambda: not shown.pages.view.paper._pixmap.isNull())
 
 
 def reader_part(parts: AppContext) -> None:
@@ -258,7 +258,7 @@ def asked_part(parts: AppContext) -> None:
     """The question about it."""
     reader_part(parts)
     parts.window.page("reader").ask_button.click()
-    wait(lambda: parts.window.current_page == "ask")
+    process_until(lambda: parts.window.current_page == "ask")
 
 
 def manual(parts: AppContext) -> None:
@@ -280,12 +280,6 @@ def written(file: Path) -> None:
         lines += ["", *section.heading[-2:], f"＜{section.tag}＞", *section.text.split("\n")]
     document.setPlainText("\n".join(lines))
     document.print_(writer)
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not condition() and time.monotonic() < until:
-        QCoreApplication.processEvents()
 
 
 SOURCE_SHOTS: dict[str, Callable[[AppContext], None]] = {

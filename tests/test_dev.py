@@ -24,7 +24,7 @@ from tests.dev_scripts import (
 )
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the stand-ins are shell scripts")
-THREE = "-n 3 --dist worksteal --durations 25 --durations-min 5"  # tests at a time
+THREE = "-n 3 --dist loadfile --durations 25 --durations-min 5"  # tests at a time
 
 
 @pytest.fixture(autouse=True)
@@ -232,6 +232,17 @@ def test_check_runs_every_tool_and_fails_when_one_does(ready):
     assert ["failed (7)" in line for line in summary[:-1]] == [False, True, False, False, False]
 
 
+def test_in_a_fresh_clone_one_process_compiles_the_modules_before_the_tests_begin(ready):
+    (ready.root / "tests").mkdir()
+    assert ready.command("check").returncode == 0
+    *before, tests = ready.calls()
+    assert "pytest --collect-only -q" in before
+    assert tests.startswith(f"pytest {THREE}")
+    (ready.root / "tests/__pycache__").mkdir()
+    assert ready.command("check").returncode == 0
+    assert "pytest --collect-only -q" not in ready.calls()
+
+
 def test_test_hands_arguments_to_pytest_and_all_selects_everything(ready):
     assert ready.command("test", "tests/core", "-k", "gguf").returncode == 0
     assert ready.calls()[-1] == f"pytest {THREE} -m not slow tests/core -k gguf"
@@ -240,11 +251,10 @@ def test_test_hands_arguments_to_pytest_and_all_selects_everything(ready):
 
 
 def test_the_faults_alone_are_run_by_their_mark(ready):
-    by_file = THREE.replace("worksteal", "loadfile")
     assert ready.command("faults", "tests/core").returncode == 1  # the stand-in wrote no report
-    assert ready.calls()[-1].startswith(f"pytest {by_file} -m fault and not slow --fault-table=")
+    assert ready.calls()[-1].startswith(f"pytest {THREE} -m fault and not slow --fault-table=")
     ready.command("faults", "--all")
-    assert ready.calls()[-1].startswith(f"pytest {by_file} -m fault --fault-table=")
+    assert ready.calls()[-1].startswith(f"pytest {THREE} -m fault --fault-table=")
 
 
 def test_the_training_environment_is_made_once_and_has_the_converter_with_its_version(repository):

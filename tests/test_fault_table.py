@@ -50,11 +50,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("suite")
     (folder / "test_suite.py").write_text(SUITE, "utf-8")
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = slow: x\naddopts = --strict-markers\n", "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.faults.ledger", "-p", "no:cacheprovider", "-n", "2"]
+    plugins = ("-p", "xdist", "-p", "tests.faults.ledger", "-p", "no:cacheprovider")
     done = subprocess.run(
-        [*command, "--fault-table=report.json"],
+        [sys.executable, "-m", "pytest", "-q", *plugins, "-n", "2", "--basetemp=made", "--fault-table=report.json"],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # the others load Qt
         capture_output=True,
         encoding="utf-8",
         timeout=180,

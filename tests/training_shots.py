@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
-
 from app.application import AppContext
 from app.base.files import work_folder
 from app.base.wording import current_language
@@ -32,6 +30,7 @@ from app.training.ui.page import TrainingPage
 from app.training.ui.wizard import DraftWizard
 from tests import model_files as models
 from tests.training import report_folder
+from tests.waiting import process_until
 from trainer import events, spec
 from trainer.events import PreflightFinding
 from trainer.spec import RunSpec
@@ -84,16 +83,10 @@ def _show(parts: AppContext) -> None:
     parts.window._on_page_chosen("training")
 
 
-def _until(is_done: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
-    while not is_done() and time.monotonic() < until:
-        QCoreApplication.processEvents()
-
-
 def _see(page: TrainingPage, folder: Path) -> None:
     """The page of a run, drawn with all its curves."""
     page.show_run(folder, "run")
-    _until(lambda: page.content.step.loss.plot.isVisible())
+    process_until(lambda: page.content.step.loss.plot.isVisible())
 
 
 def base_model(parts: AppContext, folder: Path) -> LocalModel:
@@ -137,12 +130,12 @@ def _draft(parts: AppContext, step: str) -> DraftEditor:
     work = planning.work
     done = (
         lambda: work.change(goal="style"),
-        lambda: (work.import_file(_file(folder)), _until(lambda: not work.is_busy), work.freeze()),
+        lambda: (work.import_file(_file(folder)), process_until(lambda: not work.is_busy), work.freeze()),
         lambda: work.change(base=base_model(parts, folder).id),
     )
     for act in done[: ("goal", "data", "model", "check").index(step)]:
         act()
-        _until(lambda: not work.is_busy)
+        process_until(lambda: not work.is_busy)
     planning.show_step(step)
     page.refresh()
     return work
@@ -215,7 +208,7 @@ def training_goal(parts: AppContext) -> None:
     _draft(parts, "goal").change(goal="both")
     step = parts.window.page("training").content.step
     assert isinstance(step, GoalStep)
-    _until(lambda: step._measured is not None)
+    process_until(lambda: step._measured is not None)
     step._on_measured(MachineMeasurements((CARD,), 32 * GB, 21 * GB, 312 * GB))
 
 
@@ -241,7 +234,7 @@ def training_model(parts: AppContext) -> None:
     planning.show_step("model")
     step = planning.step
     assert isinstance(step, ModelStep)
-    _until(lambda: not step.forecasts.is_working)
+    process_until(lambda: not step.forecasts.is_working)
 
 
 def training_check(parts: AppContext) -> None:
@@ -283,7 +276,7 @@ def training_result(parts: AppContext) -> None:
     folder = _finished(page, NAMES[current_language()][0])
     _show(parts)
     page.show_run(folder, "result")
-    _until(lambda: page.content.step.view)
+    process_until(lambda: page.content.step.view)
 
 
 TRAINING_SHOTS: dict[str, Callable[[AppContext], None]] = {

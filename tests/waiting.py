@@ -1,7 +1,9 @@
-"""Waiting for what another process does."""
+"""Waiting for what another process or thread does."""
 
 import time
 from collections.abc import Callable
+
+from PySide6.QtCore import QCoreApplication
 
 LIMIT_S = 120.0  # beside other tests: alone it takes moments
 PAUSE_S = 0.02
@@ -12,3 +14,11 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(PAUSE_S)
+
+
+def process_until(condition: Callable[[], object]) -> None:
+    """Let Qt work until then, half of LIMIT_S at most, and leave the processor to what is waited for meanwhile."""
+    until = time.monotonic() + LIMIT_S / 2
+    while not condition() and time.monotonic() < until:
+        QCoreApplication.processEvents()
+        time.sleep(0.001)

@@ -140,11 +140,11 @@ def test_a_text_in_pieces_is_the_same_however_it_is_cut() -> None:
 
 
 def test_what_never_ends_is_not_kept() -> None:
-    stream, started = invisible_characters.StreamFilter(), time.monotonic()
+    stream, started = invisible_characters.StreamFilter(), time.process_time()
     for _ in range(20_000):
         assert stream.push("\u200b\u2060") == ""
     assert (stream.push("終"), stream.flush()) == ("終", "")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_terminal_shows_signs_that_are_written_in_pieces_and_obeys_only_the_program() -> None:

@@ -41,10 +41,10 @@ def peak_mb() -> Iterator[list[float]]:
 def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(what, tmp_path, peak_mb):
     path = tmp_path / "x.json"
     path.write_text(_BOMBS[what]())
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(ValueError):
         strict_json.load_file(path)
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.fault("S19")

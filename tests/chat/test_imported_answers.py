@@ -381,10 +381,10 @@ def test_a_file_cannot_keep_the_check_busy_without_end_and_it_can_be_ended(
 ) -> None:
     """What is too much to compare stays unchecked; so does the rest, when the time is up."""
     long = RIGHT * 2000
-    started = time.monotonic()
+    started = time.process_time()
     answer = taken(store, where, forged(*([source()] * 20), text=long), long)
     assert answer_check.check_status(answer) == "unchecked"
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
     path = where.data / "many.json"
     many = [
         conversation(message(1), message(2, 1, "answer", text=RIGHT, details=forged(source())), uid=f"{n:032x}")

@@ -38,7 +38,8 @@ def test_what_is_no_journal_is_refused_and_left_alone(tmp_path: Path, line: byte
     assert path.read_bytes() == line
 
 
-def test_two_do_not_write_at_once(tmp_path: Path) -> None:
+def test_two_do_not_write_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reply_journal, "ABANDONED_S", 0.0)
     path = tmp_path / "journal.jsonl"
     journal = ReplyJournal(path)
     with pytest.raises(AppError, match="journal_busy"):

@@ -23,7 +23,7 @@ from app.models.artifact_steps import ArtifactStep
 from app.models.services.artifact_runner import JobTask, Workplace
 from tests.faults.ledger import Tally
 
-LIMIT_S = 15.0
+LIMIT_S = 45.0  # the children live for a minute
 GROWTH_BYTES = 200_000_000
 NONSENSE = {
     "brackets without end": "'[' * 200_000",
@@ -120,10 +120,10 @@ def test_lines_and_answers_without_end_fill_nobodys_memory(
     asked = ChildProcess(command, None, json.loads, qapp)
     asked.exited.connect(ended.append)
     began = time.monotonic()
-    asked.ask(b"{}\n", 10)
+    asked.ask(b"{}\n", 60)
     wait(qapp, lambda: bool(ended))
     tally.tried(2)
-    assert time.monotonic() - began < 8  # long before its time is over
+    assert time.monotonic() - began < LIMIT_S
     assert psutil.Process().memory_info().rss - before < GROWTH_BYTES
 
 

@@ -65,7 +65,7 @@ def kill(process: "subprocess.Popen[bytes]", victim: str, delay_s: float) -> boo
         child = child_of(process)
         if child is not None:
             break
-        time.sleep(0.005)
+        time.sleep(0.02)
     time.sleep(delay_s)
     child = child_of(process)
     if process.poll() is not None or child is None:

@@ -137,7 +137,7 @@ def test_lists_and_ranges_of_marks_become_links_in_any_width(qtbot: QtBot) -> No
 
 
 def test_long_runs_take_no_time(tally: Tally) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for text in (
         "[1 " * 50_000,
         "[1" + " " * 100_000,
@@ -149,5 +149,5 @@ def test_long_runs_take_no_time(tally: Tally) -> None:
     ):
         answer_markup.neutralize_marks(text)
         assert list(answer_markup.find_marks(text)) == []
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     tally.tried(7)

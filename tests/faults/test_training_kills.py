@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.convert.conftest import environment  # noqa: F401  (a fixture)
+from tests.convert.conftest import environment, server  # noqa: F401  (fixtures)
 from tests.trainer.training_runs import (
     STEPS,
-    RunServer,
     adapter_difference,
     curve,
     events_in,
@@ -68,31 +67,30 @@ def adapter_is_whole(folder: Path) -> bool:
 def test_a_run_that_is_killed_ends_as_one_that_is_not(
     kills,
     seed,
-    environment,  # noqa: F811
+    server,  # noqa: F811
     tiny_base,  # noqa: F811
     tmp_path,
     tally,
 ):
     chance, killed, told_finished = random.Random(seed), list[str](), 0
     folder = tmp_path / "run"
-    with RunServer(environment.python, tmp_path) as server:
-        undisturbed = server.run(write_spec(tmp_path / "undisturbed", tiny_base))
-        spec = write_spec(folder, tiny_base)
-        resumes: list[str] = []
-        while len(killed) < kills:
-            place = PLACES[len(killed) % len(PLACES)]
-            process = server.start(spec, *resumes, fault="slow_saving", seconds=SYNC_S)
-            kill(process, place, folder, chance)
-            if server.wait() == -signal.SIGKILL:
-                killed.append(place)
-                tally.tried(1)
-            else:
-                told_finished += 1
-                assert isinstance(events_in(folder / "events.jsonl")[-1], Finished)
-                again(folder)
-            assert adapter_is_whole(folder)
-            resumes = ["--resume"] if (folder / "events.jsonl").exists() else []
-        last = server.run(spec, *resumes)[-1]
+    undisturbed = server.run(write_spec(tmp_path / "undisturbed", tiny_base))
+    spec = write_spec(folder, tiny_base)
+    resumes: list[str] = []
+    while len(killed) < kills:
+        place = PLACES[len(killed) % len(PLACES)]
+        process = server.start(spec, *resumes, fault="slow_saving", seconds=SYNC_S)
+        kill(process, place, folder, chance)
+        if server.wait() == -signal.SIGKILL:
+            killed.append(place)
+            tally.tried(1)
+        else:
+            told_finished += 1
+            assert isinstance(events_in(folder / "events.jsonl")[-1], Finished)
+            again(folder)
+        assert adapter_is_whole(folder)
+        resumes = ["--resume"] if (folder / "events.jsonl").exists() else []
+    last = server.run(spec, *resumes)[-1]
     assert isinstance(last, Finished)
     assert killed.count("saving") >= kills // 3
     told = events_in(folder / "events.jsonl")

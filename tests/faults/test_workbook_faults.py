@@ -3,8 +3,8 @@
 import contextlib
 import io
 import json
+import os
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.faults.window_process import kotae
 
 MEGABYTE = 1_000_000
 TREE_BYTES = 300 * MEGABYTE  # of whoever reads, beside what it had before, with its children
-LIMIT_S = 20.0  # on two cores that do other things; alone it is 3
+LIMIT_S = 20.0  # seconds of processor time; 3 are usual
 _MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 
 
@@ -70,6 +70,11 @@ _BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+def processor_s() -> float:
+    """Of this process and of its children that have ended."""
+    return sum(os.times()[:4])
+
+
 @pytest.fixture
 def peak() -> Iterator[list[int]]:
     """The most memory that this process and its children took together, beside what it had before.
@@ -82,7 +87,7 @@ def peak() -> Iterator[list[int]]:
     own_command = process.cmdline()
 
     def look() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.05):
             total = process.memory_info().rss
             for child in process.children(recursive=True):
                 with contextlib.suppress(psutil.Error):
@@ -101,10 +106,10 @@ def peak() -> Iterator[list[int]]:
 @pytest.mark.parametrize("what", _BOMBS)
 def test_a_workbook_that_unpacks_to_too_much_is_refused_in_time(what: str, tmp_path: Path, peak: list[int]) -> None:
     raw = _BOMBS[what]()
-    begun = time.monotonic()
+    begun = processor_s()
     with contextlib.suppress(AppError):  # or it is read, in so much time and memory
         assert sum(len(rows) for _, rows in table_reader.read_sheets(raw, "b.xlsx", 20_000)) <= 20_000
-    assert time.monotonic() - begun < LIMIT_S
+    assert processor_s() - begun < LIMIT_S
     assert peak[0] < TREE_BYTES
 
 
@@ -156,12 +161,12 @@ def test_a_text_of_almost_nothing_but_ends_is_refused(what: str, tmp_path: Path,
         question_files.read,
         question_table.read_question_table,
     ]
-    begun = time.monotonic()
+    begun = processor_s()
     for door in doors[: 2 if name.endswith(".md") else None]:
         with pytest.raises(AppError) as caught:
             door(path)
         assert caught.value.code == "table_crowded"
-    assert time.monotonic() - begun < LIMIT_S
+    assert processor_s() - begun < LIMIT_S
     assert peak[0] < TREE_BYTES
 
 
@@ -175,11 +180,12 @@ def test_the_command_says_it_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_child_that_is_killed_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    before = psutil.Process().children()
     found = table_reader.read_sheets(_sound(3), "x.xlsx", 100)
     title, rows = next(found)
     assert (title, len(rows)) == ("Sheet", 4)
     found.close()
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= set(before)
 
 
 def test_a_large_sound_workbook_is_read_whole(peak: list[int]) -> None:

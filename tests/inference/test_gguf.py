@@ -175,9 +175,9 @@ _HOSTILE = {
 def test_a_hostile_header_is_refused_soon_and_in_little_memory(what: str, tmp_path: Path) -> None:
     path = write(tmp_path / "hostile.gguf", _HOSTILE[what], 4096)
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     found = error_of(path)
-    taken, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    taken, peak = time.process_time() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.code in ("gguf_damaged", "truncated", "truncated_header", "unknown_tensor_type")
     assert "where" in found.facts or found.code == "truncated"
@@ -207,9 +207,9 @@ _CROWDED = {
 def test_what_is_allowed_one_by_one_has_a_limit_together(what: str, tmp_path: Path) -> None:
     path = write(tmp_path / "crowded.gguf", _CROWDED[what]())
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     found = error_of(path, lambda file: read_header(file, tokens=[]))
-    taken, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    taken, peak = time.process_time() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.code in ("gguf_header_large", "gguf_damaged")
     assert taken < 1
@@ -222,9 +222,9 @@ def test_millions_of_empty_strings_do_not_keep_it_busy(tmp_path: Path) -> None:
     count = 8_000_000
     listed = pair("a", ARRAY, struct.pack("<IQ", STRING, count))
     path = write(tmp_path / "empty.gguf", header([listed]) + bytes(8 * count))
-    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     read_header(path)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10  # KiB
 
 

@@ -64,7 +64,7 @@ def failures(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPa
     run("no room", "no_room_loading")
     run("bf16", "plain_processor", precision=None, compute="bf16")
     run("no card", device="cuda")
-    for name, times, room in (("roomy", 8, 4096), ("narrow", 8, 30), ("none", 40, 4)):
+    for name, times, room in (("roomy", 8, 4096), ("narrow", 8, 30), ("none", 40, 1)):
         rows = long_rows(root / f"{name} rows", times)
         run(name, "little_memory", {"room_bytes": room * MIB}, **LONG, **rows)
     return Failures(told, root, log)

@@ -362,7 +362,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + LONGEST_S
     while not condition():
         assert time.monotonic() < deadline
-        time.sleep(0.002)
+        time.sleep(0.005)
 
 
 def checkpoints_told(told: Iterable[Event]) -> list[int]:

@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
@@ -65,10 +66,10 @@ def test_a_child_is_told_to_end_without_waiting_for_it(
     child = Child("import time; print(1, flush=True); time.sleep(60)", tmp_path, qtbot)
     child.process.start()
     child.until_it_speaks()
-    pid, began = child.process.pid, time.monotonic()
+    pid = child.process.pid
     child.process.end()
-    assert time.monotonic() - began < 1
     assert child.process.is_stopping
+    assert psutil.pid_exists(pid)
     child.until_it_ends()
     assert child.ends == [("stopped", 1)]
     wait_for_end(pid, limit_s=0.0)

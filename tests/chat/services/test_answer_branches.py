@@ -126,7 +126,7 @@ def test_a_repetition_stands_beside_the_old_answer_and_says_that_it_is_the_same(
 
 
 def test_of_a_stopped_answer_the_beginning_is_compared(scene: Scene) -> None:
-    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+    with scene.qtbot.waitSignal(scene.session.text_received):
         scene.session.ask("!slow あいう")
     stopped = scene.finish(scene.session.stop)
     assert stopped.status == "stopped"
@@ -137,7 +137,7 @@ def test_of_a_stopped_answer_the_beginning_is_compared(scene: Scene) -> None:
 
 def test_a_repetition_that_is_stopped_claims_nothing(scene: Scene) -> None:
     first = scene.ask("!slow あい")
-    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+    with scene.qtbot.waitSignal(scene.session.text_received):
         scene.session.reproduce(first.id)
     again = scene.finish(scene.session.stop)
     assert again.details.is_same is None

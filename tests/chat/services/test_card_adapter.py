@@ -73,7 +73,7 @@ def test_answers_are_given_with_it_unless_another_or_none_is_chosen(
     run = AnswerRun(
         scene.engine, AnswerRequest(model, (Turn("質問"),), scene.preferences.value, adapters=chosen), scene.session
     )
-    with scene.qtbot.waitSignal(run.finished, timeout=20_000):
+    with scene.qtbot.waitSignal(run.finished):
         run.start()
     (ask,) = (command for command in sent if isinstance(command, Ask))
     assert ask.adapters == used

@@ -208,7 +208,7 @@ def test_a_temporary_conversation_does_not_touch_a_stored_one_with_the_same_numb
 def test_closing_the_program_forgets_temporary_conversations(scene):
     session = scene.session
     session.open_new(is_temporary=True)
-    with scene.qtbot.waitSignal(session.text_received, timeout=20_000):
+    with scene.qtbot.waitSignal(session.text_received):
         session.ask("!slow " + CANARY)
     session.close()
     assert files_with(scene.where.database.parent, CANARY) == []

@@ -44,7 +44,7 @@ def stored(window: Window, conversation_id: int | None) -> UnsentDraft:
 def test_what_is_typed_is_stored_soon_after_and_is_there_after_a_new_start(window, open_window, qtbot):
     window.type("kakikake")
     assert stored(window, None) == UnsentDraft()
-    qtbot.waitUntil(lambda: stored(window, None) == UnsentDraft("kakikake"), timeout=5_000)
+    qtbot.waitUntil(lambda: stored(window, None) == UnsentDraft("kakikake"))
     window.type("!")
     window.window.close()
     assert stored(window, None) == UnsentDraft("kakikake!")
@@ -56,7 +56,7 @@ def test_what_is_typed_without_a_pause_is_stored_meanwhile(window, qtbot):
         window.type("a")
         return stored(window, None).text != ""
 
-    qtbot.waitUntil(goes_on, timeout=10_000)  # a key every 10 ms
+    qtbot.waitUntil(goes_on)  # a key every 10 ms
 
 
 def test_each_conversation_gets_its_text_back_and_an_edit_comes_back_as_an_edit(window):
@@ -86,7 +86,7 @@ def test_each_conversation_gets_its_text_back_and_an_edit_comes_back_as_an_edit(
 
 def test_a_question_that_was_sent_is_no_draft_and_another_answer_leaves_what_is_being_typed_alone(window, qtbot):
     window.type("kakikake")
-    qtbot.waitUntil(lambda: stored(window, None) != UnsentDraft(), timeout=5_000)
+    qtbot.waitUntil(lambda: stored(window, None) != UnsentDraft())
     window.send()
     window.window._on_new_requested()
     assert window.composer.text() == ""
@@ -108,7 +108,7 @@ def test_a_draft_that_met_a_full_disk_is_stored_when_there_is_room(window, qtbot
     with monkeypatch.context() as patch:
         fill_disk(patch, ConversationOrganizer, "keep_draft")
         window.type("kakikake")
-        qtbot.waitUntil(window.page.banner.isVisible, timeout=5_000)
+        qtbot.waitUntil(window.page.banner.isVisible)
     window.window._on_page_chosen("models")
     assert stored(window, None) == UnsentDraft("kakikake")
 

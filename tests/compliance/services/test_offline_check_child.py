@@ -54,7 +54,8 @@ def test_cancelled_it_ends_all_that_it_has_started(check: OfflineCheck, qtbot: Q
     with qtbot.waitSignal(check.stage_changed, timeout=LIMIT_MS, check_params_cb=lambda stage, _: stage == "search"):
         check.start()
     assert list(temporary.iterdir()) != []
-    family = psutil.Process().children(recursive=True)
+    checking = psutil.Process(check._child.pid)
+    family = [checking, *checking.children(recursive=True)]
     assert len(family) >= 2
     with qtbot.waitSignal(check.cancelled, timeout=LIMIT_MS):
         check.cancel()

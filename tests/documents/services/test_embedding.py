@@ -77,7 +77,7 @@ class EmbeddingDriver:
     def meaning(self, question: str) -> SemanticQuery | None:
         found: list[SemanticQuery | None] = []
         self.services[-1].find_meaning(question, found.append)
-        self.qtbot.waitUntil(lambda: bool(found), timeout=20_000)
+        self.qtbot.waitUntil(lambda: bool(found))
         return found[0]
 
     def vectors(self, model: LocalModel) -> VectorFile:
@@ -177,7 +177,7 @@ def test_another_model_makes_all_vectors_anew_and_the_old_ones_go(driver, librar
     driver.qtbot.waitUntil(lambda: driver.vectors(newer).count() == 41, timeout=30_000)
     driver.wait("idle")
     folder = semantic_index.vectors_folder(driver.where.documents)
-    driver.qtbot.waitUntil(lambda: len(list(folder.iterdir())) == 1, timeout=10_000)
+    driver.qtbot.waitUntil(lambda: len(list(folder.iterdir())) == 1)
     assert driver.vectors(encoder).count() == 0
 
 
@@ -365,7 +365,7 @@ def test_a_window_searches_by_meaning_once_a_model_is_added(scene, library, driv
     service = driver.start()
     documents = DocumentLibrary(scene.where.documents, programs.reader_command(scene.where.documents), scene.where.logs)
     service.follow(documents, scene.library, scene.engine, scene.preferences)
-    with driver.qtbot.waitSignal(documents.opened, timeout=10_000):
+    with driver.qtbot.waitSignal(documents.opened):
         documents.open()
     driver.qtbot.wait(200)
     assert service.standing.phase == "off"

@@ -143,7 +143,7 @@ def test_an_answer_rests_on_the_new_order_which_the_switch_takes_back(scene, dri
     scene.session._embedding = driver.embedding
     documents = DocumentLibrary(scene.where.documents, programs.reader_command(scene.where.documents), scene.where.logs)
     driver.embedding.follow(documents, scene.library, scene.engine, scene.preferences)
-    with driver.qtbot.waitSignal(documents.opened, timeout=10_000):
+    with driver.qtbot.waitSignal(documents.opened):
         documents.open()
     assert scene.session.ask_of((CollectionRef(1, "規程"),))
     before = scene.ask("橋はありますか").details.grounding
@@ -172,7 +172,7 @@ def test_an_answer_that_is_stopped_while_passages_are_ordered_ends_at_once(scene
     process = psutil.Process(reranker.pid)
     process.suspend()
     scene.session.ask("橋はありますか")
-    driver.qtbot.waitUntil(lambda: bool(reranker._engine._callbacks), timeout=10_000)
+    driver.qtbot.waitUntil(lambda: bool(reranker._engine._callbacks))
     scene.session.stop()
     driver.qtbot.waitUntil(lambda: not scene.session.is_busy, timeout=2_000)
     assert not reranker._engine._callbacks

@@ -302,7 +302,7 @@ def test_vectors_whose_first_try_fails_are_waited_for(
     monkeypatch.setattr(semantic_index, "find_backlog", fail_once)
     evaluations, seen = desk.made(embedding=embedding), list[int]()
     evaluations.progressed.connect(lambda _told: seen.append(embedding.standing.done))
-    with qtbot.waitSignal(evaluations.ended, timeout=20_000):
+    with qtbot.waitSignal(evaluations.ended):
         evaluations.start(desk.study("賃金は？", documents=DocumentScope(scope)))
     assert seen[0] == 40
     evaluations.close()

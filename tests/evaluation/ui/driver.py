@@ -1,6 +1,5 @@
 """Drives a part of the page 評価 as a person does: clicks, keys, and what is then to be read."""
 
-import time
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Qt
@@ -12,6 +11,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from tests.uikit.ui import accessible
 from tests.uikit.ui.clipping import clipped
+from tests.waiting import process_until
 from tests.window_fixtures import settle
 
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
@@ -44,9 +44,7 @@ class Driver(QObject):
 
     def settle(self) -> None:
         """Return when everything in the background has ended and has come to the window."""
-        deadline = time.monotonic() + 30
-        while background._running and time.monotonic() < deadline:
-            QApplication.processEvents()
+        process_until(lambda: not background._running)
         assert not background._running
         settle()
 

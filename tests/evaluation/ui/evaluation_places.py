@@ -1,10 +1,7 @@
 """Places of the page 評価 where a text can be typed, and that have no picture of their own."""
 
-import time
 from collections.abc import Callable
 from unittest import mock
-
-from PySide6.QtCore import QCoreApplication
 
 from app.application import AppContext
 from app.evaluation import question_sets
@@ -18,6 +15,7 @@ from app.models import local_models
 from app.training.runs.training_list import SplitChoice
 from tests import evaluation_shots, training_shots
 from tests.evaluation_shots import SETS
+from tests.waiting import process_until
 
 
 def _page(parts: AppContext) -> EvaluationPage:
@@ -26,18 +24,12 @@ def _page(parts: AppContext) -> EvaluationPage:
     return page
 
 
-def _until(is_done: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
-    while not is_done() and time.monotonic() < until:
-        QCoreApplication.processEvents()
-
-
 def _set(parts: AppContext) -> SetView:
     """A set, with what can be changed of it."""
     evaluation_shots.evaluation_set(parts)
     view = _page(parts).contents.currentWidget()
     assert isinstance(view, SetView)
-    _until(view.edit_button.isEnabled)
+    process_until(view.edit_button.isEnabled)
     return view
 
 
@@ -48,21 +40,21 @@ def question(parts: AppContext) -> None:
 def rename(parts: AppContext) -> None:
     view = _set(parts)
     view.rename()
-    _until(lambda: view.dialog is not None)
+    process_until(lambda: view.dialog is not None)
 
 
 def versions(parts: AppContext) -> None:
     view = _set(parts)
     question_sets.store(view._folder, SETS["ja"][0], [Question("q1", "一つだけ残した問い")])
     view.show_set(SETS["ja"][0])
-    _until(view.head.versions.isVisible)
+    process_until(view.head.versions.isVisible)
 
 
 def write(parts: AppContext) -> None:
     evaluation_shots.evaluation_empty(parts)
     page = _page(parts)
     page.adding.write()
-    _until(lambda: page.adding.dialog)
+    process_until(lambda: page.adding.dialog)
 
 
 def _start(parts: AppContext, kind: str) -> StudyDialog:
@@ -75,10 +67,10 @@ def _start(parts: AppContext, kind: str) -> StudyDialog:
     model.look = lambda: (question_sets.list_all(model.paths.questions), True)  # type: ignore[method-assign]
     model.splits = lambda: [choice]  # type: ignore[method-assign]
     page.start_action.ask()
-    _until(lambda: page.start_action.dialog)
+    process_until(lambda: page.start_action.dialog)
     dialog = page.start_action.dialog
     assert dialog is not None
-    _until(lambda: dialog._splits is not None)
+    process_until(lambda: dialog._splits is not None)
     dialog.kinds.answers[kind].radio.click()
     return dialog
 
@@ -98,7 +90,7 @@ def blind(parts: AppContext) -> None:
     view.tabs.buttons["blind"].click()
     blind = view.pages.currentWidget()
     assert isinstance(blind, BlindView)
-    _until(lambda: blind.panel is blind.start)
+    process_until(lambda: blind.panel is blind.start)
 
 
 def quantizations(parts: AppContext) -> None:

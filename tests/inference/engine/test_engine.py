@@ -86,10 +86,10 @@ def together(child: Child, asks: list[Ask]) -> dict[str, tuple[str, Done | Faile
 def test_answers_that_are_written_together_are_those_that_are_written_alone(child: Child, starter_model: Path) -> None:
     drawn, likeliest = Sampling(temperature=1.2, seed=3), Sampling(temperature=0)
     asks = [
-        Ask(str(at), (Segment(f"{at}橋目。" + LONG[: 6 * at]),), 4 + 2 * at, sampling=drawn if at % 2 else likeliest)
+        Ask(str(at), (Segment(f"{at}橋目。" + LONG[: 6 * at]),), 3 + at, sampling=drawn if at % 2 else likeliest)
         for at in range(9)
     ]
-    asks[2] = dataclasses.replace(asks[2], grammar='root ::= "はい" | "いいえ"')
+    asks[2] = dataclasses.replace(asks[2], grammar='root ::= "はい" | "いいえ"', max_tokens=8)
     asks[3] = Ask("3", (Segment("x" * 9000),))
     asks[4] = dataclasses.replace(asks[4], grammar="root ::= (")
     child.load(starter_model, context_tokens=512, parallel=1)
@@ -111,7 +111,7 @@ def test_answers_that_are_written_together_are_those_that_are_written_alone(chil
 
 
 def test_one_of_several_answers_is_cancelled_and_the_others_go_on(child: Child, starter_model: Path) -> None:
-    asks = [Ask(str(at), (Segment(LONG[at:99]),), 24 + at, sampling=Sampling(temperature=0)) for at in range(3)]
+    asks = [Ask(str(at), (Segment(LONG[at:40]),), 10 + at, sampling=Sampling(temperature=0)) for at in range(3)]
     endless = Ask("endless", (Segment(LONG),), 400, sampling=Sampling(temperature=1.5, seed=1))
     child.load(starter_model, context_tokens=1024, parallel=4)
     expected = {id: text for id, (text, _) in together(child, asks).items()}

@@ -45,9 +45,9 @@ _HARMFUL = {
 @pytest.mark.fault("S19")
 @pytest.mark.parametrize("what", _HARMFUL)
 def test_a_schema_that_would_grow_is_refused_soon(what: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert llama.schema_problem(json.dumps(_HARMFUL[what]))
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 @pytest.mark.fault("S19")

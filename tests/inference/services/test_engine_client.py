@@ -29,9 +29,9 @@ def _deaths(scene: Scene) -> list[ChildExit]:
 
 
 def _ask_and_kill(scene: Scene) -> Message:
-    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+    with scene.qtbot.waitSignal(scene.session.text_received):
         scene.session.ask("!slow 一二三四五六七八九十")
-    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=10_000) as finished:
+    with scene.qtbot.waitSignal(scene.session.answer_finished) as finished:
         os.kill(scene.engine.pid, signal.SIGKILL)
     answer: Message = finished.args[0]
     return answer
@@ -56,7 +56,7 @@ def test_a_killed_engine_keeps_question_and_partial_answer_and_comes_back_once(s
     assert answer.status == "failed"
     assert answer.text
     assert [(d.cause, d.detail) for d in deaths] == [("killed", "SIGKILL")]
-    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready")
     assert scene.ask("次").text == "次"
 
 
@@ -67,7 +67,7 @@ def test_neither_cards_nor_projector_are_blamed_if_the_system_kills_the_engine_w
     model, packs = scene.library.listed()[0].path, (str(tmp_path),)
     for more in ({"packs": packs}, {"projector": model}):
         scene.engine.send(Load(scene.engine.new_id(), model, **more))
-        with scene.qtbot.waitSignal(scene.engine.died, timeout=10_000):
+        with scene.qtbot.waitSignal(scene.engine.died):
             os.kill(scene.engine.pid, signal.SIGKILL)
         assert packs not in crashes.crashed_packs
         assert scene.engine.loading is None or scene.engine.loading.projector == more.get("projector", "")
@@ -92,19 +92,17 @@ def test_a_projector_is_left_out_after_a_crash_while_a_picture_is_read_but_not_w
     def is_ready(event: object) -> bool:
         return isinstance(event, Ready)
 
-    with scene.qtbot.waitSignal(engine.event_received, timeout=10_000, check_params_cb=is_ready):
+    with scene.qtbot.waitSignal(engine.event_received, check_params_cb=is_ready):
         engine.send(Load(engine.new_id(), model, projector=model))
     asked = Ask(engine.new_id(), (Segment(question),), pictures=(Picture(1, 1, ""),))
     if is_remembered:
         engine.send(asked)
-        scene.qtbot.waitUntil(lambda: psutil.Process(engine.pid).status() == psutil.STATUS_STOPPED, timeout=10_000)
+        scene.qtbot.waitUntil(lambda: psutil.Process(engine.pid).status() == psutil.STATUS_STOPPED)
     else:
-        with scene.qtbot.waitSignal(
-            engine.event_received, timeout=10_000, check_params_cb=lambda event: isinstance(event, Token)
-        ):
+        with scene.qtbot.waitSignal(engine.event_received, check_params_cb=lambda event: isinstance(event, Token)):
             engine.send(asked)
         engine.send(dataclasses.replace(asked, id=engine.new_id()))  # its picture waits
-    with scene.qtbot.waitSignal(engine.event_received, timeout=10_000, check_params_cb=is_ready):  # restarted
+    with scene.qtbot.waitSignal(engine.event_received, check_params_cb=is_ready):  # restarted
         os.kill(engine.pid, signal.SIGABRT)
         os.kill(engine.pid, signal.SIGCONT)
     assert engine.loaded is not None
@@ -116,8 +114,8 @@ def test_a_projector_is_left_out_after_a_crash_while_a_picture_is_read_but_not_w
 @pytest.mark.fault("F4")
 def test_a_second_death_without_a_good_answer_is_not_restarted_but_a_question_is_answered(scene: Scene) -> None:
     _ask_and_kill(scene)
-    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
-    with scene.qtbot.waitSignal(scene.engine.died, timeout=10_000):
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready")
+    with scene.qtbot.waitSignal(scene.engine.died):
         os.kill(scene.engine.pid, signal.SIGKILL)
     assert (scene.engine.is_up, scene.engine.status.state) == (False, "failed")
     assert scene.ask("それでも").text == "それでも"
@@ -138,7 +136,7 @@ def test_an_abort_in_native_code_is_told_from_a_kill_and_its_log_is_kept(scene: 
     assert (deaths[0].cause, deaths[0].detail) == ("crashed", "SIGABRT")
     assert answer.details is not None
     assert answer.details.error_code == "engine_died"
-    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready", timeout=10_000)
+    scene.qtbot.waitUntil(lambda: scene.engine.status.state == "ready")
     assert (scene.where.logs / "engine.previous.log").is_file()  # which tells why
 
 
@@ -157,8 +155,8 @@ def test_an_engine_that_is_deaf_to_a_cancellation_is_ended(make_scene: Callable[
     scene = make_scene(heartbeat_limit_s=600.0, cancel_limit_s=1.0)
     deaths = _deaths(scene)
     assert scene.session.ask("!hang")
-    scene.qtbot.waitUntil(lambda: scene.engine.facts is not None, timeout=20_000)
-    with scene.qtbot.waitSignal(scene.engine.died, timeout=20_000):
+    scene.qtbot.waitUntil(lambda: scene.engine.facts is not None)
+    with scene.qtbot.waitSignal(scene.engine.died):
         scene.session.stop()
     assert deaths[0].cause == "hung"
 
@@ -192,7 +190,7 @@ def test_kills_at_random_moments_lose_nothing(scene: Scene, tally: Tally, kills:
     scene.session.answer_finished.connect(lambda message: told.__setitem__(message.id, message))
     while len(killed) < kills:
         asked.append(f"!slow {len(asked)} " + "橋" * 12)
-        with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+        with scene.qtbot.waitSignal(scene.session.answer_finished):
             assert scene.session.ask(asked[-1])
             scene.qtbot.wait(rng.randint(0, 900))
             pid = scene.engine.pid  # 0 where the model is still being planned or the child has not come back
@@ -262,18 +260,17 @@ def test_an_engine_that_is_told_to_end_is_unloaded_at_once_and_can_be_asked_agai
 def test_what_is_asked_of_an_engine_that_is_ending_waits_for_its_end_and_nobody_stands_still(scene: Scene) -> None:
     scene.ask("一")
     os.kill(scene.engine.pid, signal.SIGSTOP)  # ends only when it is killed
-    began = time.monotonic()
-    scene.engine.end()
+    pid = scene.engine.end()
     scene.engine.send(Tokenize("x", ()))
-    assert time.monotonic() - began < 0.5
+    assert psutil.pid_exists(pid)
     assert scene.ask("二").text == "二"
 
 
 @pytest.mark.fault("F4")
 def test_an_answer_whose_engine_is_ended_by_somebody_ends_too_and_its_text_is_kept(scene: Scene) -> None:
-    with scene.qtbot.waitSignal(scene.session.text_received, timeout=20_000):
+    with scene.qtbot.waitSignal(scene.session.text_received):
         scene.session.ask("!slow 一二三四五六七八九十")
-    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=10_000) as finished:
+    with scene.qtbot.waitSignal(scene.session.answer_finished) as finished:
         scene.engine.end()
     answer: Message = finished.args[0]
     assert answer.status == "failed"
@@ -287,7 +284,7 @@ def test_an_answer_whose_engine_is_ended_by_somebody_ends_too_and_its_text_is_ke
 def test_an_answer_that_has_begun_is_waited_for_also_while_the_engine_computes_nothing(scene: Scene) -> None:
     scene.session.ask("一")
     assert (scene.engine.is_up, scene.engine.is_computing) == (False, True)
-    with scene.qtbot.waitSignal(scene.session.answer_finished, timeout=20_000):
+    with scene.qtbot.waitSignal(scene.session.answer_finished):
         pass
     assert not scene.engine.is_computing
 

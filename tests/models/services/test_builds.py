@@ -200,7 +200,7 @@ def test_a_later_step_goes_on_from_the_conversion(bench: Bench, tmp_path: Path, 
 def test_a_cancelled_conversion_leaves_neither_process_nor_file(bench: Bench) -> None:
     bench.environment.behaviour = "wait"
     bench.builds.start(bench.plan())
-    bench.qtbot.waitUntil(lambda: any(progress.done for progress in bench.heard), timeout=20_000)
+    bench.qtbot.waitUntil(lambda: any(progress.done for progress in bench.heard))
     converter: int = bench.builds._task.pid  # type: ignore[union-attr]
     with bench.qtbot.waitSignal(bench.builds.stopped):
         bench.builds.cancel()

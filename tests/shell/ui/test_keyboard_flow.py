@@ -54,7 +54,7 @@ class Keyboard:
         return self._parts.store.thread(self._parts.session.conversation.id)
 
     def wait_for_answer(self, act: Callable[[], None]) -> list[Message]:
-        with self._qtbot.waitSignal(self._parts.session.answer_finished, timeout=20_000):
+        with self._qtbot.waitSignal(self._parts.session.answer_finished):
             act()
         return self.thread()
 
@@ -95,7 +95,7 @@ def test_a_question_is_asked_answered_again_and_asked_in_other_words(keyboard: K
 
 def test_a_long_answer_is_stopped_by_escape(keyboard: Keyboard, qtbot: QtBot) -> None:
     keyboard.write("!slow " + "長い" * 200)
-    with qtbot.waitSignal(keyboard._parts.session.text_received, timeout=20_000):
+    with qtbot.waitSignal(keyboard._parts.session.text_received):
         keyboard.press(Key.Key_Return)
     assert keyboard.wait_for_answer(lambda: keyboard.press(Key.Key_Escape))[-1].status == "stopped"
 

@@ -97,7 +97,7 @@ def test_the_time_of_an_answer_is_its_own_not_that_since_an_earlier_one(followed
     assert failed.text == ""
     desktop.now += 60
     for _ in range(2):  # with the engine, and without a model, where nothing is begun
-        with qtbot.waitSignal(followed.session.answer_finished, timeout=20_000):
+        with qtbot.waitSignal(followed.session.answer_finished):
             followed.session.regenerate(failed.id)
         desktop.now += 60
         followed.library.remove("tiny")

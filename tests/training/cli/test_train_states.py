@@ -51,7 +51,7 @@ def test_a_terminal_that_closes_pauses_the_run(
     (trainer,) = psutil.Process(pid).children()
     os.close(terminal)
     os.waitpid(pid, 0)
-    trainer.wait(30)
+    trainer.wait(120)
     _, listed, _ = kotae("train", "list")
     assert [run["state"] for run in listed["runs"]] == ["paused"]
 

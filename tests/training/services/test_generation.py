@@ -160,7 +160,7 @@ def test_one_that_is_stopped_while_its_file_is_written_has_finished(
     monkeypatch.setattr(pair_generation, "_write_pairs", slow)
     with desk.scene.qtbot.waitSignal(made.finished):
         made.start()
-        desk.scene.qtbot.waitUntil(written.is_set, timeout=20_000)
+        desk.scene.qtbot.waitUntil(written.is_set)
         made.stop()
         may_end.set()
     assert len(desk.rows()) == 1

@@ -1,6 +1,5 @@
 """The program's one training: started, stopped in each way, and told of when it fails."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -165,9 +164,7 @@ def test_the_engines_memory_is_free_before_a_run_begins_and_nothing_waits_for_it
     scene.engine.send(Load(scene.engine.new_id(), str(tiny_model)))
     scene.until(lambda: scene.engine.facts is not None)
     psutil.Process(scene.engine.pid).suspend()  # it needs longer to end, until it is killed
-    began = time.monotonic()
     scene.trainings.start(scene.run())
-    assert time.monotonic() - began < 1
     assert scene.engine.facts is None
     assert scene.engine.is_up
     up: list[bool] = []

@@ -162,17 +162,14 @@ OTHERS: dict[str, Callable[[AppContext], object]] = {
 PLACES = sorted({*screenshots.SHOTS, *OTHERS})
 # Every field that the sources make is in one of these; the other places show some of them again.
 ENOUGH = {
-    "action_editor", "batch_setup", "bug", "build_model", "conversation_settings", "correction",
-    "documents_encoding", "documents_new", "documents_overview", "documents_to_ask", "documents_where",
-    "download_source", "evaluation_blind", "evaluation_blind_start",
+    "action_editor", "batch_setup", "conversation_settings", "correction", "documents_encoding", "documents_new",
+    "documents_overview", "documents_to_ask", "documents_where", "evaluation_blind", "evaluation_blind_start",
     "evaluation_details", "evaluation_quantizations", "evaluation_questions", "evaluation_rename",
     "evaluation_scale", "evaluation_set", "evaluation_start", "evaluation_thinking", "evaluation_versions",
-    "evaluation_write", "find",
-    "import_result", "licences", "link", "manual", "many_documents", "models", "models_hub", "network_stopped",
+    "evaluation_write", "find", "licences", "manual", "many_documents", "models", "models_hub", "network_stopped",
     "preset_editor", "preset_report", "proxy_login", "remote_dialog_found", "rename", "rename_in_header", "report",
-    "search", "settings_about", "settings_models_details", "sources_page", "sources_text", "start_safe_more",
-    "token", "training_details", "training_kit", "training_make", "training_name", "training_pair_review",
-    "training_pairs", "training_problems", "training_review", "training_search", "training_tokens",
+    "search", "settings_models_details", "sources_page", "training_details", "training_kit", "training_make",
+    "training_name", "training_pair_review", "training_pairs", "training_search", "training_tokens", "token",
 }  # fmt: skip
 
 
