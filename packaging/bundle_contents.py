@@ -17,7 +17,10 @@ HIDDEN_IMPORTS = [
 # Imported by somebody behind an `if` or a `try`, and never needed here.
 EXCLUDED_MODULES = [
     *("tkinter", "_tkinter", "test", "lib2to3", "pydoc_data", "idlelib", "curses", "IPython", "matplotlib"),
-    *("PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingtk"),  # formats that nobody opens, 7 MB of libraries
+    # What nobody opens or draws: 10 MB with their libraries.
+    *("PIL._avif", "PIL._webp", "PIL._imagingcms", "PIL._imagingtk", "PIL._imagingft"),
+    *("numpy.f2py", "numpy.fft", "numpy.testing", "numpy._core._multiarray_tests"),
+    *("fsspec.implementations", "pydantic.v1"),
     *("lxml.builder", "lxml.html", "lxml.isoschematron", "lxml.objectify", "lxml.sax"),  # all but lxml.etree
     *("sitecustomize", "usercustomize",  # of the machine that builds
       "readline", "nis", "dbm", "_gdbm", "ossaudiodev", "spwd", "hf_xet", "yaml.cyaml"),
@@ -71,7 +74,7 @@ def data_files(root: Path) -> list[tuple[str, str]]:
     found = [
         (str(file), str(PurePath("resources") / file.parent.relative_to(root / "resources")))
         for file in sorted((root / "resources").rglob("*"))
-        if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".ts"
+        if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".ts" and not _is_trained_rows(file)
     ]
     found += [
         (str(file), str(PurePath("trainer") / file.parent.relative_to(root / "trainer")))
@@ -80,11 +83,18 @@ def data_files(root: Path) -> list[tuple[str, str]]:
     return [*found, (str(root / "CHANGELOG.md"), "resources"), (str(root / "LICENSE"), "resources")]
 
 
+def _is_trained_rows(file: Path) -> bool:
+    """Whether a file is what the adapter learned from; what was kept back is a question set of the program."""
+    return file.parent.name == "rows" and not file.stem.endswith("_holdout")
+
+
 def is_wanted(name: str) -> bool:
     """`name`: a file's place in the bundle, with either kind of slash."""
     path = PurePosixPath(name.replace("\\", "/"))
     is_in_wheel = path.parent.name.endswith(".libs")  # a library of one wheel, under a name of its own
-    if path.name == "direct_url.json":  # which names folders of who builds
+    if path.parts[0].endswith(".dist-info"):  # licences are collected; direct_url.json names folders of who builds
+        return path.name in ("METADATA", "entry_points.txt")
+    if "default-docx-template" in path.parts:  # python-docx opens the packed one
         return False
     if path.name.startswith(_OF_THE_SYSTEM) and not is_in_wheel:
         return False

@@ -9,6 +9,7 @@ from pathlib import Path
 
 SUFFIXES = (".so", ".dylib", ".dll")
 _FOLDERS = ("llama_cpp/lib", "bin")  # of site-packages
+_RARE_PROCESSORS = ("cannonlake", "cooperlake", "piledriver")  # which run what is made for those before them, too
 
 
 def copy(site_packages: Path, target: Path) -> list[Path]:
@@ -22,6 +23,8 @@ def copy(site_packages: Path, target: Path) -> list[Path]:
     for folder in _FOLDERS:
         for source in sorted((site_packages / folder).iterdir()):
             if source.is_symlink() or not _is_library(source.name) or ".so." in source.name:
+                continue
+            if source.stem.rpartition("-")[2] in _RARE_PROCESSORS:
                 continue
             _place(source, target)
     return sorted(target.iterdir())

@@ -4,6 +4,7 @@ What a repository states is not verified, but for the hashes of its files: a dow
 """
 
 import contextlib
+import fnmatch
 import os
 import re
 import sys
@@ -21,11 +22,12 @@ from app.models.download_queue import PublishedWeights, QueuedDownload
 from app.models.downloads.messages import HubRepository, ListedFile
 
 CONTEXT_TOKENS = 8192  # where a repository states none; the file itself decides once it is here
-_HOSTS = r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/"
+_HOSTS = r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/|hf://(?:models/)?)"
 _REFERENCE = re.compile(
-    rf"(?P<host>{_HOSTS})?(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*?)"
-    r"(?:/(?:resolve|blob|tree|raw)/(?P<revision>[^/]+)(?:/(?P<path>.+))?|:(?P<wanted>[^/:][^:]*))?/?"
+    rf"{_HOSTS}?(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*?)(?:@(?P<at>[^:@]+?))?"
+    r"(?:/(?:resolve|blob|tree|raw)/(?P<revision>[^/]+)(?:/(?P<path>.+))?|/(?P<file>.+\.gguf)|:(?P<wanted>[^/:][^:]*))?/?"
 )
+_SHOWN_FILE = re.compile(r"[?&]show_file_info=([^&#]+)")  # how the hub's pages name the file that is looked at
 _QUANTIZATION = re.compile(r"(?:UD-)?(?:I?Q\d(?:_[A-Z\d]+)*|TQ\d_\d|MXFP4(?:_MOE)?|BF16|F16|F32)", re.IGNORECASE)
 _NOT_A_MODEL = re.compile(r"mmproj|imatrix", re.IGNORECASE)
 
@@ -40,7 +42,7 @@ class HubReference:
 
 
 def parse_reference(text: str) -> HubReference | None:
-    """Return what a text names: owner/name, owner/name:FILE or :QUANTIZATION, or such a page of huggingface.co.
+    """Return what a text names: owner/name, with /FILE, :FILE, :QUANTIZATION or @REVISION, or a page of huggingface.co.
 
     None if it is none of these, such as the id of a card.
     """
@@ -48,8 +50,9 @@ def parse_reference(text: str) -> HubReference | None:
     found = _REFERENCE.fullmatch(address)
     if found is None:
         return None
-    wanted = unquote(found["path"] or "") or found["wanted"] or ""
-    return HubReference(found["repository"], wanted, unquote(found["revision"] or "main"))
+    shown = _SHOWN_FILE.search(text)
+    wanted = unquote(found["path"] or found["file"] or (shown[1] if shown else "")) or found["wanted"] or ""
+    return HubReference(found["repository"], wanted, unquote(found["revision"] or found["at"] or "main"))
 
 
 def card_of(found: HubRepository) -> ModelCard:
@@ -101,7 +104,7 @@ def card_id(repository: str) -> str:
 
 
 def choose_file(card: ModelCard, wanted: str) -> ModelFile:
-    """Return the file that `wanted` names by path, name or quantization; "": the usual one.
+    """Return the file that `wanted` names by path, name, quantization or a pattern of these; "": the usual one.
 
     Raises AppError("download_no_quant").
     """
@@ -111,9 +114,10 @@ def choose_file(card: ModelCard, wanted: str) -> ModelFile:
         return usual
     exact = wanted.casefold()
     for keys in (_names, _stems, _quantizations):
-        found = [file for file in card.files if exact in (key.casefold() for key in keys(file))]
-        if found:
-            return found[0]
+        for file in card.files:
+            named = [key.casefold() for key in keys(file)]
+            if exact in named or fnmatch.filter(named, exact):
+                return file
     known = ", ".join(file.quantization for file in card.files)
     raise AppError("download_no_quant", name=card.title, wanted=wanted, known=known)
 

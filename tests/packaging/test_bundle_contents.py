@@ -25,6 +25,8 @@ QT = "PySide6/Qt"
         f"{QT}/translations/qtbase_ja.qm",
         "libxcb-cursor.so.0",
         "libcrypto.so.3",
+        "keyring-25.7.0.dist-info/entry_points.txt",
+        "docx/templates/default.docx",
         "numpy/_core/_multiarray_umath.cpython-311-x86_64-linux-gnu.so",
         "PySide6\\plugins\\platforms\\qwindows.dll",
         "PySide6\\Qt6Core.dll",
@@ -56,6 +58,9 @@ def test_what_the_window_needs_is_in_a_bundle(name):
         "libX11.so.6",
         "libdbus-1.so.3",
         "llama_cpp_python-0.3.36.dist-info/direct_url.json",
+        "numpy-2.4.6.dist-info/RECORD",
+        "numpy-2.4.6.dist-info/licenses/LICENSE.txt",
+        "docx/templates/default-docx-template/word/styles.xml",
     ],
 )
 def test_what_belongs_to_the_system_or_to_nobody_is_not(name):
@@ -93,7 +98,7 @@ def test_each_library_of_llama_cpp_is_kept_once_and_beside_the_others(tmp_path):
         (site / folder).mkdir(parents=True)
     for name in ("libllama.so", "libllama.so.0", "libllama.so.0.5.0", "libggml.so", "libggml.so.0", "libmtmd.so"):
         (site / "llama_cpp/lib" / name).write_text(name.partition(".")[0])
-    for name in ("libggml-cpu-haswell.so", "libggml-cpu-x64.so", "ninja"):
+    for name in ("libggml-cpu-haswell.so", "libggml-cpu-cannonlake.so", "libggml-cpu-x64.so", "ninja"):
         (site / "bin" / name).write_text(name)
     target = tmp_path / "lib"
     (target / "old").mkdir(parents=True)

@@ -1,7 +1,9 @@
 """Which Python the training environment is made from, found among stand-ins on PATH."""
 
 import json
+import lzma
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from app.base import programs
 from app.inference import machine
 from app.training.environment import base_pythons, shipped_tools
+from app.training.environment.folders import EnvironmentFolders
 from tests.faults.ledger import Tally
 from tests.training.driver import refused
 
@@ -126,3 +129,18 @@ def test_a_converter_of_another_version_is_none(places: Path) -> None:
     make_converter(places / "sources/.venv-train/llama.cpp")
     error = refused(shipped_tools.find_converter)
     assert (error.code, error.facts["version"]) == ("converter_not_shipped", "0.3.36")
+
+
+def test_the_packed_uv_of_a_bundle_is_unpacked_where_the_environment_is_made(tmp_path, monkeypatch):
+    packed, where = tmp_path / "uv.xz", EnvironmentFolders(tmp_path)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "_MEIPASS", str(tmp_path), raising=False)
+    assert refused(shipped_tools.find_uv, where).code == "uv_not_shipped"
+    where.part_folder.mkdir()
+    for version in ("uv 1", "uv 2"):  # what an older Kotae unpacked is not used again
+        packed.write_bytes(lzma.compress(f"#!/bin/sh\necho {version}\n".encode()))
+        found = shipped_tools.find_uv(where)
+        assert subprocess.run([found], capture_output=True, text=True, check=True).stdout == f"{version}\n"
+        assert found.parent == where.part_folder
+    packed.write_bytes(packed.read_bytes()[:-9])
+    assert refused(shipped_tools.find_uv, where).code == "uv_not_shipped"

@@ -44,11 +44,13 @@ def add_parsers(actions: Any, shared: argparse.ArgumentParser) -> None:
     parser = add_command(actions, shared, "download", help_text("models download"), _download)
     parser.add_argument("model", metavar="ID|OWNER/REPO[:FILE]", help=help_text("models download model"))
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--quant", metavar="Q4_K_M", help=help_text("models download --quant"))
+    form.add_argument("file", metavar="FILE", nargs="?", help=help_text("models download file"))
+    form.add_argument("--quant", "--include", metavar="Q4_K_M", help=help_text("models download --quant"))
     form.add_argument("--as-base", action="store_true", help=help_text("models download --as-base"))
     parser.add_argument(
         "--from", dest="place", metavar="hub|DIR|URL", default="hub", help=help_text("models download --from")
     )
+    parser.add_argument("--revision", metavar="COMMIT", help=help_text("models download --revision"))
     parser.add_argument("--token-file", metavar="FILE", help=help_text("models download --token-file"))
     parser.add_argument("--trust-template", action="store_true", help=help_text("models import --trust-template"))
     parser.add_argument("--share", action="store_true", help=help_text("models download --share"))
@@ -66,7 +68,8 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     with opened_downloads(where) as (downloads, preferences, library):
         session = _DownloadSession(downloads, preferences.value, output, _download_source(options.place), token)
         find = _find_base if options.as_base else _find_file
-        session.run(*find(options.model, options.quant, session), is_shared=options.share)
+        found = find(_with_revision(options.model, options.revision), options.file or options.quant, session)
+        session.run(*found, is_shared=options.share)
         if session.model is not None and local_models.needs_template_consent(session.model):
             if options.trust_template:
                 library.allow_template(session.model.id)
@@ -146,6 +149,14 @@ def answer_of(search: HubSearch) -> Any:
     if loop.result is None:
         raise loop.error or KeyboardInterrupt
     return loop.result
+
+
+def _with_revision(name: str, revision: str | None) -> str:
+    """Return what names a model, at a branch, tag or commit."""
+    named = hub_models.parse_reference(name)
+    if not revision or named is None:
+        return name
+    return f"{named.repository}@{revision}" + (f":{named.wanted}" if named.wanted else "")
 
 
 def _find_file(name: str, quantization: str | None, session: "_DownloadSession") -> tuple[ModelCard, ModelFile]:

@@ -98,9 +98,14 @@ class HubSearch(QObject):
         return self._child.is_running
 
     def search(self, words: str) -> "HubSearch":
-        """Search the hub of the settings for repositories of GGUF files. Returns itself, as all requests do."""
+        """Search the hub of the settings for repositories of GGUF files. Returns itself, as all requests do.
+
+        `words`: also what names a repository, such as the address of its page.
+        """
         place = hub_address(self._preferences.value)
         self._to_card = hub_models.card_of
+        named = hub_models.parse_reference(words)
+        words = named.repository if named is not None else words
         return self._ask(SearchHub("1", place, words=words, access=self._access(place)))
 
     def look_up(self, wanted: HubReference, *, as_base: bool = False) -> "HubSearch":

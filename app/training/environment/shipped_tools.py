@@ -1,9 +1,10 @@
 """Run the shipped uv, which makes venvs and installs wheels from files, and copy the shipped converter of llama.cpp.
 
-In a bundle, uv lies next to the libraries (`_internal/uv`, `uv.exe` on Windows), otherwise in the package `uv`. It
-never downloads packages. The converter must match the engine's version, so it is never downloaded either.
+In a bundle, uv lies next to the libraries (`_internal/uv.xz`; on macOS and Windows unpacked), otherwise in the package
+`uv`. It never downloads packages. The converter must match the engine's version, so it is never downloaded either.
 """
 
+import lzma
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from app.base.addresses import host_of
 from app.base.errors import AppError
 from app.base.files import file_permissions
+from app.base.files.output_file import write_atomically
 from app.base.paths import resources
 from app.models import training_environment
 from app.models.training_environment import CONVERTER, DEVELOPMENT_FOLDER, VERSION_FILE
@@ -29,11 +31,22 @@ _MIRROR = "UV_PYTHON_INSTALL_MIRROR"  # uv's setting for a company's own mirror 
 PYTHON_HOSTS = ("releases.astral.sh", "github.com")  # uv's default sources
 
 
-def find_uv() -> Path:
-    """Return the path of uv. Raises AppError("uv_not_shipped")."""
+def find_uv(where: EnvironmentFolders) -> Path:
+    """Return the path of uv, after unpacking the packed one of a bundle into `where.part_folder`.
+
+    Raises AppError("uv_not_shipped"), OSError.
+    """
     name = "uv.exe" if os.name == "nt" else "uv"
     if getattr(sys, "frozen", False):
         found = Path(str(getattr(sys, "_MEIPASS", ""))) / name
+        packed = found.with_name(f"{name}.xz")
+        if packed.is_file():
+            found = where.part_folder / name
+            try:
+                write_atomically(found, lzma.decompress(packed.read_bytes()))
+            except lzma.LZMAError as error:
+                raise AppError("uv_not_shipped", path=str(packed)) from error
+            found.chmod(0o700)
     else:
         import uv
 
@@ -103,7 +116,7 @@ def _run_uv(arguments: Sequence[str], where: EnvironmentFolders, log: Path, vari
     try:
         with log.open("wb") as sink:
             child = subprocess.Popen(
-                [str(find_uv()), *arguments, *options],
+                [str(find_uv(where)), *arguments, *options],
                 stdin=subprocess.DEVNULL,  # no one could answer a prompt, so it must fail
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -243,6 +243,11 @@ STATED = {"gated": False, "cardData": {"license": "mit"}, "gguf": {"total": 1_20
         f"hf.co/{REPOSITORY}:q8_0",
         f"https://huggingface.co/{REPOSITORY}",
         f"https://huggingface.co/{REPOSITORY}/resolve/main/tiny-Q8_0.gguf?download=true",
+        f"https://huggingface.co/{REPOSITORY}?show_file_info=tiny-Q8_0.gguf",
+        f"hf://{REPOSITORY}/tiny-Q8_0.gguf",
+        f"{REPOSITORY}/tiny-Q8_0.gguf",
+        f"{REPOSITORY} tiny-Q8_0.gguf --revision main",
+        f"{REPOSITORY}@main --include *Q8_0*",
     ],
 )
 def test_a_model_is_named_as_people_name_it(shell, small, name):
@@ -250,7 +255,7 @@ def test_a_model_is_named_as_people_name_it(shell, small, name):
     with Hub(Content(5_000_000), others=others) as hub:
         hub.files.pop(FILE)
         hub.stated = STATED
-        said = shell.run(hub, "download", name, "--json", *([] if "8" in name else ["--quant", "Q8_0"]))
+        said = shell.run(hub, "download", *name.split(), "--json", *([] if "8" in name else ["--quant", "Q8_0"]))
     assert said.status == 0, said.err
     assert (said.object["sha256"], Path(said.object["path"]).name) == ([small.sha256()], "tiny-Q8_0.gguf")
     assert said.object["licence"] == "mit"

@@ -51,6 +51,9 @@ def test_nothing_is_sent_before_the_search_and_what_is_found_says_licence_size_a
         assert {contact.host for contact in driver.downloads.contacts()} == {"127.0.0.1"}
         search(driver, "nothing")
         assert driver.titles() == []
+        for page in (f"https://huggingface.co/{REPOSITORY}/tree/main", f"hf.co/{REPOSITORY}:Q4_K_M"):
+            search(driver, page)
+            assert driver.titles() == ["見つかったモデル", "tiny"]
 
 
 def test_a_search_that_gets_no_answer_can_be_cancelled_and_begun_again(open_tab, small, qtbot):
