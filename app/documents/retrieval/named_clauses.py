@@ -10,8 +10,9 @@ The file is over 450 lines because the names of clauses and of documents are rea
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
+
+from msgspec import Struct
 
 from app.base import search_text
 from app.base.database import Database, Row
@@ -53,8 +54,7 @@ _SAME_LAW = lazy_pattern("(?:同|当該)(?=法|令|規則|条例)")
 _FORMAL_NAME = lazy_pattern("関する|係る")
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSection:
+class NamedSection(Struct, frozen=True):
     """A section of a named clause. `depth`: of its path down to it. `has_inner`: with the named 第2項第3号."""
 
     section_id: int
@@ -62,8 +62,7 @@ class NamedSection:
     has_inner: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MissingClause:
+class MissingClause(Struct, frozen=True):
     """A clause that a named document does not contain. `neighbours`: the nearest existing ones, in order."""
 
     clause: str
@@ -71,8 +70,7 @@ class MissingClause:
     neighbours: tuple[tuple[str, NamedSection], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NamedClauses:
+class NamedClauses(Struct, frozen=True):
     """The sections of each named clause in `groups`. `is_all`: the question asks for nothing else."""
 
     groups: tuple[tuple[NamedSection, ...], ...] = ()
@@ -136,8 +134,7 @@ def missing_sentence(missing: MissingClause) -> str:
     return sentence + (phrase("documents.clause_missing.near", near=near) if near else "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     """A section whose heading path or text may have a wanted number. `captions`: numbers of its tables and figures."""
 
     section_id: int
