@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from app.inference.engine.messages import Cancel, Done, Failed, Picture, Ready, Thought, Token, Tokenize, Tokenized
@@ -292,7 +293,7 @@ def test_a_server_that_only_thinks_is_said_to_be_still_thinking(script, child):
     script.says(CHAT, stream_head(), thought, end("length"))
     assert child.answer(asked("首都は？"))[1].stop_reason == "thoughts"
     script.says(CHAT, stream_head(), *[thought] * 50, piece("東京"), end())
-    text, done = child.answer(dataclasses.replace(asked("首都は？"), thought_tokens=5))
+    text, done = child.answer(structs.replace(asked("首都は？"), thought_tokens=5))
     assert (text, done.stop_reason, done.usage.thought_tokens) == ("", "thoughts", 5)
 
 
