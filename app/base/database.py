@@ -19,9 +19,10 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+from msgspec import Struct
 
 from app.base.errors import AppError
 from app.base.files.day_record import DAY_S, DayRecord
@@ -125,8 +126,7 @@ def _dated_backups(database: Path, folder: Path) -> dict[str, float]:
     return dates
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class BackupContent:
+class BackupContent(Struct, frozen=True, order=True):
     """The counts by which backups are ordered from old to new. Times decide only between equal counts.
 
     `changes`: writes so far, 0 before schema version 13; `messages`: the highest id that a message ever had;

@@ -1,4 +1,8 @@
-"""Encode frozen dataclasses as lines of JSON, for child processes and records, and decode them with checked types."""
+"""Encode frozen values as lines of JSON, for child processes and records, and decode them with checked types.
+
+A value is a dataclass or a msgspec.Struct. A Struct costs a fortieth of a dataclass when its module is imported, which
+a command waits for; a dataclass is needed for `dataclasses.asdict`, and to leave a field out of the representation.
+"""
 
 import json
 from collections.abc import Mapping
@@ -14,14 +18,13 @@ T = TypeVar("T")
 
 
 def encode_line(message: Any, name: str = "") -> bytes:
-    """Return a dataclass with slots as a line of UTF-8 JSON, with "type" `name` (explicit in files) or that of its
-    class."""
+    """Return a value as a line of UTF-8 JSON, with "type" `name` (explicit in files) or that of its class."""
     text = _encoder.encode({"type": name or type(message).__name__, **_fields(message)})
     return f"{text}\n".encode("utf-8", "replace")
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
+    return {name: getattr(value, name) for name in type(value).__match_args__}
 
 
 # Not msgspec's encoder, which writes null for NaN and refuses numpy's floats and lone surrogates.
@@ -42,12 +45,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def decode(line: bytes, kinds: Mapping[str, type[T]], key: str = "type") -> T:
-    """Return the dataclass of `kinds` that the field `key` of a JSON object names. Raises ValueError."""
+    """Return the value of `kinds` that the field `key` of a JSON object names. Raises ValueError."""
     return convert_message(strict_json.loads(line, parse_int=parse_int), kinds, key)
 
 
 def convert_message(data: Any, kinds: Mapping[str, type[T]], key: str = "type") -> T:
-    """Return the dataclass that a parsed JSON object encodes; see `decode`."""
+    """Return the value that a parsed JSON object encodes; see `decode`."""
     name = data.get(key) if isinstance(data, dict) else None
     kind = kinds.get(name) if isinstance(name, str) else None
     if kind is None:
@@ -56,7 +59,7 @@ def convert_message(data: Any, kinds: Mapping[str, type[T]], key: str = "type") 
 
 
 def convert(data: Any, kind: type[T]) -> T:
-    """Convert a parsed object to the dataclass `kind`; an integer may fill a float. Raises ValueError in English."""
+    """Convert a parsed object to a value of `kind`; an integer may fill a float. Raises ValueError in English."""
     value = msgspec.convert(data, kind)
     _refuse_unknown(data, value)
     return value
@@ -71,9 +74,9 @@ def _refuse_unknown(data: Any, value: Any) -> None:
     elif isinstance(value, dict):
         pairs = list(zip(data.values(), value.values(), strict=False))
     else:
-        known = value.__dataclass_fields__
-        if not data.keys() <= known.keys():
-            raise ValueError(f"{type(value).__name__} has no {min(data.keys() - known.keys())[:_SHOWN]!r}")
+        known = set(type(value).__match_args__)
+        if not data.keys() <= known:
+            raise ValueError(f"{type(value).__name__} has no {min(data.keys() - known)[:_SHOWN]!r}")
         pairs = [(item, getattr(value, name)) for name, item in data.items()]
     for item, converted in pairs:
         _refuse_unknown(item, converted)

@@ -13,7 +13,8 @@ import operator
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from app.base.lazy_pattern import lazy_pattern
 
@@ -37,8 +38,7 @@ _UNSTABLE = lazy_pattern("[\\s\\S]?[^\0-\x7f\u3001\u3002\u3005-\u3035\u3041-\u30
 _LINE_STARTS = lazy_pattern(r"^[ \t]*(?:[-*+>]|#{1,6}|\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|\d{1,9}\.)(?=\s|$)", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Snippet:
+class Snippet(Struct, frozen=True):
     """A line of a text around a search hit. `marks`: start and end index in `text` of each of the query's words."""
 
     text: str

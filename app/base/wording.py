@@ -14,8 +14,9 @@ import string
 import time
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from app.base.errors import AppError
 from app.base.invisible_characters import spell_out
@@ -53,8 +54,7 @@ def current_language() -> str:
     return _current
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorMessage:
+class ErrorMessage(Struct, frozen=True):
     """One sentence about what happened and one about the next step, in the user's language."""
 
     message: str

@@ -174,12 +174,12 @@ class ConversationOrganizer:
 
     def _set(self, column: str, value: object, conversation_ids: Sequence[int]) -> None:
         with self._db.transaction():
-            for conversation_id in conversation_ids:
-                self._db.write(
-                    f"UPDATE conversation SET {column} = ? WHERE id = ? AND ifnull(binned_at, 0) >= 0",  # noqa: S608
-                    value,
-                    conversation_id,
-                )
+            self._db.write(
+                f"UPDATE conversation SET {column} = ? WHERE ifnull(binned_at, 0) >= 0"  # noqa: S608
+                " AND id IN (SELECT value FROM json_each(?))",
+                value,
+                json.dumps(list(conversation_ids)),
+            )
 
     def _is_erasing(self) -> bool:
         return bool(self._db.read("SELECT 1 FROM conversation WHERE binned_at = ? LIMIT 1", BEING_ERASED))

@@ -8,8 +8,10 @@ so a value of a wrong type is replaced by its default without affecting the othe
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from app.base import invisible_characters
 from app.base.confidentiality import Label, label_from
@@ -72,8 +74,7 @@ class AnswerDetails:
         return [*found, label_from(self.model_label)] if self.model_label else found
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Struct, frozen=True):
     """A conversation, as one row of its table stores it."""
 
     id: int
@@ -86,7 +87,7 @@ class Conversation:
     pinned_at: float | None = None
     binned_at: float | None = None
     preset_id: str | None = None  # None: the preset of new conversations
-    choices: Choices = field(default_factory=Choices)  # the values in which this conversation differs from its preset
+    choices: Choices = Choices()  # the values in which this conversation differs from its preset
     scope: tuple[CollectionRef, ...] = ()  # the collections that its questions search
     label: Label = "internal"  # never lower than the label of a source of one of its answers
     imported_at: float | None = None  # None: the conversation began in this installation

@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import structs
+
 from app.base import confidentiality, invisible_characters
 from app.base.confidentiality import LABELS
 from app.base.database import Database, Row
@@ -25,7 +27,7 @@ from app.models.model_store import ModelStore
 
 TITLE_CHARACTERS = 60
 
-_COLUMNS = tuple(field.name for field in dataclasses.fields(Conversation))
+_COLUMNS = Conversation.__struct_fields__
 CONVERSATION_COLUMNS = ", ".join(_COLUMNS)
 # The value of `binned_at` while a conversation is being erased, message by message. No method returns such a
 # conversation.
@@ -352,10 +354,17 @@ def title_of(text: str) -> str:
 
 def conversation_from_row(row: Row) -> Conversation:
     """Return the conversation in a row of `CONVERSATION_COLUMNS`, which are its fields in order."""
-    return _conversation_from(*row)
+    if (binned_at := row[_BINNED_AT]) is None:
+        return _conversation_from(*row)
+    kept = _conversation_from(*row[:_BINNED_AT], None, *row[_BINNED_AT + 1 :])
+    return structs.replace(kept, binned_at=_moment_binned(binned_at))
 
 
-@functools.lru_cache(maxsize=20_000, typed=True)  # each change reads the whole list, of which few rows are others
+_BINNED_AT = _COLUMNS.index("binned_at")
+
+
+# Each change reads the whole list, of which few rows are others, and the bin what was in the list before.
+@functools.lru_cache(maxsize=20_000, typed=True)
 def _conversation_from(*row: Any) -> Conversation:
     values = [*row]
     for at, read in _READERS:
@@ -371,7 +380,7 @@ def _number(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _binned_at(value: object) -> float:
+def _moment_binned(value: object) -> float:
     """Return when the conversation was binned, or one of the marks below 0 (`BEING_IMPORTED`, `BEING_ERASED`)."""
     return value if isinstance(value, float) and value < 0 else records.stored_moment(value)
 
@@ -384,7 +393,6 @@ _READ = {
     "uid": records.stored_text,
     "folder_id": _number,
     "pinned_at": records.stored_moment,
-    "binned_at": _binned_at,
     "preset_id": records.stored_text,
     "label": confidentiality.stored_label,
     "imported_at": records.stored_moment,

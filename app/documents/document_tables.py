@@ -10,7 +10,8 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from app.base import invisible_characters
 from app.base.confidentiality import stored_label
@@ -321,8 +322,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
 BATCH_CHARACTERS = 20_000
 
 
-@dataclass(frozen=True, slots=True)
-class IndexEntry:
+class IndexEntry(Struct, frozen=True):
     """What the database stores of a section for searching. `heading`: its path as JSON; terms are split by spaces."""
 
     heading: str

@@ -8,8 +8,9 @@ import functools
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from app.base.lazy_pattern import lazy_pattern
 
@@ -20,8 +21,7 @@ _PIECE_CHARACTERS = 10_000  # characters at once; Sudachi accepts only about 49,
 _tokenizers = threading.local()  # a tokenizer belongs to one thread
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A word as the dictionary splits text, in its shortest form (総務 and 課). `start`, `end`: offsets in the text.
 
     `base`: one spelling for all forms of a word (取消し: 取り消し). `kind`: its part of speech, joined by "-".

@@ -11,7 +11,8 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from app.base import search_text
 from app.base.database import Database, Row
@@ -20,8 +21,7 @@ from app.base.errors import AppError
 _BYTES_MOST = 64_000_000  # of unpacked terms: far more than the longest section has
 
 
-@dataclass(frozen=True, slots=True)
-class SectionTerms:
+class SectionTerms(Struct, frozen=True):
     """The terms of a section, as runs of heading and text and as terms of values, between spaces to be counted."""
 
     heading: str
@@ -56,8 +56,7 @@ class SectionTerms:
         return [*search_text.terms_of_runs(self.body.split()), *self.values.split()]
 
 
-@dataclass(frozen=True, slots=True)
-class CountedTerm:
+class CountedTerm(Struct, frozen=True):
     """A term to be counted in sections; 堰* counts all terms that begin with 堰."""
 
     sought: str
@@ -96,8 +95,7 @@ _COUNTED_ROWS = 2000  # sections read at once
 _Execute = Callable[..., list[Row]]  # gets SQL and its values
 
 
-@dataclass(slots=True)
-class TermCounts:
+class TermCounts(Struct):
     """What a document adds to the statistics of its collection."""
 
     sections: int = 0

@@ -14,9 +14,10 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from app.base import settings
 from app.base.errors import AppError
@@ -35,15 +36,13 @@ _DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError
 _folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PackFile:
+class PackFile(Struct, frozen=True):
     name: str
     size_bytes: int
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class EnginePack:
+class EnginePack(Struct, frozen=True):
     """Describes a pack that this version may load. `name`: a key of `TITLES`.
 
     `files`: its libraries in the order in which they are loaded, so the engine's own is the last.

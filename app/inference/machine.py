@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
 
 from app.base import json_lines, programs
 from app.inference import child_commands, engine_packs, memory_estimate
@@ -162,8 +163,7 @@ def _makers(cards: Path) -> list[str]:
     return [_VENDORS[vendor] for vendor in vendors if vendor in _VENDORS]
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryBudget:
+class MemoryBudget(Struct, frozen=True):
     """Holds the memory sizes by which a model is judged.
 
     `available_bytes` includes the memory that unloading the present model frees. Graphics memory is 0 if the engine
@@ -178,8 +178,7 @@ class MemoryBudget:
     has_cards: bool = False  # also True for cards that share the main memory
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryVerdict:
+class MemoryVerdict(Struct, frozen=True):
     """States whether a model fits.
 
     `verdict`: comfortable | tight | insufficient. `memory_kind`: memory | graphics | both (split between them).

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from app.inference import memory_estimate
 from app.inference.gguf import GgufHeader
 from app.inference.memory_estimate import MIB
@@ -30,8 +32,7 @@ class Card:
     is_integrated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Offload:
+class Offload(Struct, frozen=True):
     """Where a model's layers are to lie.
 
     `layers`: how many of the last are on cards, counting the output as one. `shares`: of these for each card, 0 to 1

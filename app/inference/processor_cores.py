@@ -10,17 +10,16 @@ import os
 import platform
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
 
 FAST_SHARE = 0.75  # of the highest capacity, from which a core counts as fast; fast cores differ by some percent
 _RELATION_CORE = 0  # RelationProcessorCore of GetLogicalProcessorInformationEx
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessorCores:
+class ProcessorCores(Struct, frozen=True):
     """Numbers of physical cores. `fast`: those of the fastest kind; most processors have only one kind."""
 
     fast: int

@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from app.base import invisible_characters
 
 
@@ -28,24 +30,21 @@ class PromptForm:
     thinks: bool = False  # the model thinks unless it is told not to
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """Holds a question and its answer; the answer of the last turn is None."""
 
     question: str
     answer: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """Holds a piece of a prompt. Control tokens are recognized only in pieces with `markup`."""
 
     text: str
     markup: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredText:
+class ScoredText(Struct, frozen=True):
     """Holds a prompt and its answer, of which only the answer is measured.
 
     `line`: the question's number in its set, from 1.

@@ -19,7 +19,7 @@ from app.base.files import input_file
 from app.base.wording import phrase
 from app.inference.local_model import LocalModel
 from app.inference.prompts import PromptForm
-from app.models import catalogue, hf_folders, local_models, starter
+from app.models import catalogue, hf_folders, local_models
 from app.models.catalogue import ModelCard
 from app.models.hf_folders import HfModel
 from trainer import spec
@@ -69,7 +69,7 @@ def find_listed(reference: str, models: Collection[LocalModel]) -> LocalModel | 
     """Return the listed model that `reference` names ("starter": the trial model); None if there is none."""
     if not reference.strip():
         return None
-    return local_models.find(models, starter.card().id if reference == STARTER else reference)
+    return local_models.find(models, catalogue.load().trial.id if reference == STARTER else reference)
 
 
 def read_base_folder(path: Path) -> HfModel:

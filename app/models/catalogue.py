@@ -197,6 +197,11 @@ class Catalogue:
     def card(self, card_id: str | None) -> ModelCard | None:
         return next((card for card in self.cards if card.id == card_id), None)
 
+    @property
+    def trial(self) -> ModelCard:
+        """Return the card of the trial model."""
+        return next(card for card in self.cards if card.is_trial)
+
     def find(self, reference: str) -> ModelCard | None:
         """Return the card with this id, else the only one whose id or name contains it."""
         exact = self.card(reference)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import absolute_path
@@ -49,8 +51,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,200}\.safetensors")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
 
-@dataclass(frozen=True, slots=True)
-class FileStamp:
+class FileStamp(Struct, frozen=True):
     """Records size and time of a file, to detect changes without reading gigabytes."""
 
     name: str

@@ -11,9 +11,10 @@ tensor; the weights, one after the other without gaps (github.com/huggingface/sa
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
+
+from msgspec import Struct
 
 from app.base.errors import AppError
 from app.base.files import strict_json
@@ -28,8 +29,7 @@ MAX_RANK = 8
 ELEMENT_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class StoredTensor:
+class StoredTensor(Struct, frozen=True):
     """Describes a tensor in a .safetensors file."""
 
     type: str  # F32 | F16 | BF16
@@ -117,8 +117,7 @@ _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)$")
 _OTHER_PARTS = ("vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector.")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFamily:
+class ModelFamily(Struct, frozen=True):
     """Describes a model architecture by the names in config.json.
 
     `architecture`: its name in GGUF. `classes`: allowed values of `architectures`. `layout`: plain (one matrix each for
@@ -152,8 +151,7 @@ FAMILIES: dict[str, ModelFamily] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ModelDimensions:
+class ModelDimensions(Struct, frozen=True):
     """Holds the sizes in a config.json; an optional one that is missing is 0."""
 
     layers: int

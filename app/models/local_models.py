@@ -19,7 +19,7 @@ from app.inference.engine.messages import AdapterUse
 from app.inference.gguf import GgufHeader
 from app.inference.local_model import FileFingerprint, LocalModel
 from app.inference.prompts import PromptForm
-from app.models import catalogue, found_models
+from app.models import catalogue
 from app.models.model_store import ModelStore
 
 FALLBACK_FORM = "question_answer"
@@ -45,6 +45,8 @@ def describe(path: Path) -> LocalModel:
         raise AppError("model_missing", path=str(path)) from error
     if str(path) != str(path).encode("utf-8", "replace").decode("utf-8"):  # SQLite and JSON cannot hold such a path
         raise AppError("model_unreadable", reason="the file's name is not UTF-8")
+    from app.models import found_models  # only for a file that is added, which a question never does
+
     header = gguf.check_model(path)
     book = catalogue.load()
     card = book.recognize(header.name, is_reranker=header.is_reranker)
@@ -335,6 +337,8 @@ def promised_sha256(model: LocalModel, path: Path) -> str:
 
 def _sha256_in_store_name(path: Path) -> str:
     """Return the hash in the name of a file of Ollama's store or, behind a link, of the Hugging Face cache; else ""."""
+    from app.models import found_models
+
     target = path.resolve()
     is_hub_blob = target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name) is not None
     return target.name if is_hub_blob else found_models.ollama_sha256(target)

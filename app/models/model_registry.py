@@ -24,7 +24,7 @@ from app.base.files import input_file
 from app.base.paths import Paths
 from app.inference import local_model
 from app.inference.local_model import FileFingerprint, LocalModel, RemoteModel
-from app.models import base_models, local_models, model_store, starter
+from app.models import base_models, local_models, model_store
 from app.models.model_store import ModelStore
 
 REMOTE_NAME_MAX = 80  # characters
@@ -292,9 +292,9 @@ def choose_listed_model(reference: str | None, models: list[LocalModel], where: 
         if used is None:
             raise AppError("no_model_command")
         return used
-    is_starter = reference == base_models.STARTER
-    found = local_models.find(models, starter.card().id if is_starter else reference)
+    found = base_models.find_listed(reference, models)
     if found is None:
+        is_starter = reference == base_models.STARTER
         raise AppError("base_starter_missing") if is_starter else AppError("unknown_model", wanted=reference)
     return found
 

@@ -44,7 +44,7 @@ def _go_on(_done_bytes: int, _total_bytes: int) -> bool:
 
 def card() -> ModelCard:
     """Return the card of the trial model."""
-    return next(card for card in catalogue.load().cards if card.is_trial)
+    return catalogue.load().trial
 
 
 def cards() -> list[ModelCard]:

@@ -1,6 +1,5 @@
 """Export to JSON and import: what comes back is what was there, once, and whole."""
 
-import dataclasses
 import errno
 import io
 import json
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from app.base.errors import AppError
 from app.base.files import output_file
@@ -45,7 +45,7 @@ def test_a_tree_comes_back_with_branches_folder_pin_preset_and_details(
     found = other.conversations()[0]
     before = store.conversation(kept)
     assert found.imported_at is not None
-    same = dataclasses.replace(found, id=kept, leaf_id=before.leaf_id, folder_id=before.folder_id, imported_at=None)
+    same = structs.replace(found, id=kept, leaf_id=before.leaf_id, folder_id=before.folder_id, imported_at=None)
     assert same == before
     assert [folder.name for folder in ConversationOrganizer(other.database).folders()] == ["点検"]
     assert [m.text for m in other.thread(found.id)] == [m.text for m in store.thread(kept)]

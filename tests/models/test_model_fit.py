@@ -4,10 +4,10 @@ import importlib.metadata
 import json
 import sys
 import tempfile
-from dataclasses import replace
 
 import psutil
 import pytest
+from msgspec import structs
 
 from app.base.errors import AppError
 from app.base.services.background import TaskCancelled
@@ -77,7 +77,9 @@ def test_graphics_memory_holds_the_model_whole_or_shares_it():
     verdicts = {
         free: machine.judge_memory(
             needed,
-            replace(machine.compute_memory_budget(32 * GB, free[0] * GB, 0, cards=cards), graphics_bytes=free[1] * GB),
+            structs.replace(
+                machine.compute_memory_budget(32 * GB, free[0] * GB, 0, cards=cards), graphics_bytes=free[1] * GB
+            ),
         )
         for free in ((4, 14), (4, 8), (4, 5), (2, 5), (9, 0))
     }

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from msgspec import Struct
 
 from app.base.files import strict_json
 from app.base.files.output_file import write_atomically
@@ -39,8 +40,7 @@ def uptime_s() -> float:
         return time.monotonic()
 
 
-@dataclass(frozen=True, slots=True)
-class TrackedItem:
+class TrackedItem(Struct, frozen=True):
     """The age of one item that will be deleted some day.
 
     `at`: the item's date. `age`: days that the record has counted since the item was first tracked with this date.

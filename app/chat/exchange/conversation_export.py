@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from app.base.confidentiality import Permit
 from app.base.errors import AppError
 from app.base.files.output_file import create_numbered_file, open_atomically, safe_name
@@ -67,7 +69,7 @@ def save_folder(bundles: Iterable[Bundle], file_format: str, folder: Path, *, pe
 def with_current_label(bundle: Bundle, collections: KnownCollections) -> Bundle:
     """Return the bundle with the effective label of its conversation in place of the stored one."""
     label = effective_label(bundle.conversation, bundle.messages, collections)
-    return replace(bundle, conversation=replace(bundle.conversation, label=label))
+    return replace(bundle, conversation=structs.replace(bundle.conversation, label=label))
 
 
 def suggested_name(conversation: Conversation) -> str:

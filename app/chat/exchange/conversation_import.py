@@ -3,7 +3,6 @@
 Also describe the result in sentences.
 """
 
-import dataclasses
 import hashlib
 import logging
 import time
@@ -11,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import structs
 
 from app.base.errors import AppError
 from app.base.wording import current_language, phrase
@@ -159,7 +160,7 @@ class _Import:
             # The uid of a copy is computed from its messages, so that a second import of the same file recognizes the
             # copy.
             uid, is_copy = hashlib.sha256("".join([uid, *fingerprints]).encode()).hexdigest()[:32], True
-        conversation = dataclasses.replace(
+        conversation = structs.replace(
             self._clamped(bundle.conversation), uid=uid, binned_at=BEING_IMPORTED, imported_at=self._now
         )
         answers = (message for message in bundle.messages if message.role == "answer")
@@ -175,7 +176,7 @@ class _Import:
     def _clamped(self, conversation: Conversation) -> Conversation:
         """Limit the times of use and pinning to now; later ones would keep the conversation above all others."""
         pinned_at = conversation.pinned_at
-        return dataclasses.replace(
+        return structs.replace(
             conversation,
             updated_at=min(conversation.updated_at, self._now),
             pinned_at=None if pinned_at is None else min(pinned_at, self._now),

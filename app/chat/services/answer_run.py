@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, Label, highest_label
@@ -96,7 +97,7 @@ class AnswerOutcome:
 
     def without_times(self) -> "AnswerOutcome":
         """Return the outcome with all seconds 0, as if they were not measured."""
-        done = dataclasses.replace(self.done, timings=messages.Timings(0.0, 0.0, 0.0, 0.0, self.done.timings.threads))
+        done = structs.replace(self.done, timings=messages.Timings(0.0, 0.0, 0.0, 0.0, self.done.timings.threads))
         return dataclasses.replace(self, done=done, load_s=0.0, total_s=0.0)
 
     def as_fields(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from msgspec import structs
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.addresses import origin_of
 from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, Label, highest_label
@@ -269,7 +270,7 @@ class ChatSession(OpenConversation):
             agreed = "" if self.needs_remote_consent else self._origin
             self.open_new(here.folder_id, is_temporary=self.is_temporary)
             self._agreed_origin = agreed  # the user has agreed to send this same question
-            self._new = dataclasses.replace(self._new, preset_id=here.preset_id, choices=here.choices, scope=here.scope)
+            self._new = structs.replace(self._new, preset_id=here.preset_id, choices=here.choices, scope=here.scope)
             self._ask(question.text, None, keeps_draft=True, label=label)
             return
         if choice == "drop":
@@ -387,9 +388,9 @@ class ChatSession(OpenConversation):
         plan = self._answer_settings.plan(
             self.conversation, line, own_choices or Choices(), is_action=action is not None
         )
-        self._conversations.note_change()
-        if self.conversation is not None:  # None: it was moved to the bin meanwhile
-            self._change(lambda: self._answer(question.id, plan))
+        # In a turn of its own, because a list of thousands of conversations takes as long as all of the above.
+        QTimer.singleShot(1, self, self._conversations.note_change)  # 0 would come before all other events
+        self._change(lambda: self._answer(question.id, plan))
         return True
 
     def _store_new(self, conversation_id: int, label: Label) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec import structs
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.confidentiality import DEFAULT_LABEL, Label
@@ -80,7 +81,7 @@ class OpenConversation(QObject):
         """Open an empty conversation. Its first question stores it, on the disk or, for a temporary one, in memory."""
         self._leave()
         self._store = Store.in_memory() if is_temporary else self._disk
-        self._new = dataclasses.replace(NEW_CONVERSATION, folder_id=folder_id)
+        self._new = structs.replace(NEW_CONVERSATION, folder_id=folder_id)
         self._show_conversation(None)
 
     def open(self, conversation_id: int) -> None:
@@ -226,7 +227,7 @@ class OpenConversation(QObject):
         """
         here = self.conversation
         if here is None:
-            self._new = dataclasses.replace(self._new, **fields)
+            self._new = structs.replace(self._new, **fields)
         elif not self._change(lambda: store(here.id)):
             return False
         else:

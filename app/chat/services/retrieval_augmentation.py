@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from app.base import invisible_characters
 from app.base.confidentiality import HIGHEST_LABEL
 from app.base.errors import AppError
@@ -88,8 +90,7 @@ class RetrievalRequest:
         return invisible_characters.to_plain_text(f"{before}\n{last.question}" if refers_back else last.question)
 
 
-@dataclass(frozen=True, slots=True)
-class PictureAsked:
+class PictureAsked(Struct, frozen=True):
     """A page that the model is shown as a picture: of a picture, or of a PDF file of which the question names pages.
 
     Only attached files and documents that were chosen one by one are shown. `region`: what the user has selected; it is
@@ -118,8 +119,7 @@ class FoundPassages:
     pictures: tuple[PictureAsked, ...] = ()  # that the model is shown; their text is the first of `passages`
 
 
-@dataclass(frozen=True, slots=True)
-class RetrievedPassages:
+class RetrievedPassages(Struct, frozen=True):
     """The passages to answer from. If `answer` is set, it is shown without running a model, and `grounding` is
     complete; else `grounding` has no claims yet."""
 
@@ -131,8 +131,7 @@ class RetrievedPassages:
     pictures: tuple[PictureAsked, ...] = ()  # that the model is shown
 
 
-@dataclass(frozen=True, slots=True)
-class PackedPrompt:
+class PackedPrompt(Struct, frozen=True):
     """The passages, the system text and the turns that make up the prompt of the model."""
 
     passages: tuple[Passage, ...]

@@ -5,14 +5,14 @@ words weigh more: if one sentence has 5m and 0.5m, only these words show that on
 its depth. Grammar is not analysed. The file is over 450 lines because all of it builds or queries `Evidence`.
 """
 
-import dataclasses
 import functools
 import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct, structs
 
 from app.base import search_text
 from app.base.lazy_pattern import lazy_pattern
@@ -53,8 +53,7 @@ _IGNORED = lazy_pattern(r"(?<![A-Za-z\d])\s+|\s+(?![A-Za-z\d])|[・^{}*]|(?<=[�
 _PLAIN_WORDS = frozenset(_PLAIN_KATAKANA.split())
 
 
-@dataclass(frozen=True, slots=True)
-class ProperName:
+class ProperName(Struct, frozen=True):
     """A name in a text. `start`, `end`: offsets in the text. `kind`: code | latin | katakana | kanji."""
 
     text: str
@@ -195,8 +194,7 @@ _FRAGMENT = lazy_pattern(r"[\sはもがのをにでと、。?!]*(?:どう(?:で�
 COMPLEMENTS = ({">", "<="}, {"<", ">="})  # 5m以上は不可: 5m未満は可
 
 
-@dataclass(frozen=True, slots=True)
-class ValueMention:
+class ValueMention(Struct, frozen=True):
     """A value or date with the words around it. `text`: the value as the text writes it."""
 
     value: Quantity | Date
@@ -206,8 +204,7 @@ class ValueMention:
     is_alone: bool = True  # no counted noun follows, so its unit may be in the table's header
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One source, prepared for looking up answers. `searchable`: its text from `searchable_text`."""
 
     terms: frozenset[str]
@@ -372,8 +369,8 @@ def prepare_passage(passage: Passage) -> Evidence:
     statements = tuple(
         (content_terms(piece), _closing(piece), modality.polarity_of(piece)) for piece in pieces if "|" not in piece
     )
-    body = dataclasses.replace(prepare_text(section.text), statements=statements)
-    return merge_evidence([body, dataclasses.replace(where, values=numbered)])
+    body = structs.replace(prepare_text(section.text), statements=statements)
+    return merge_evidence([body, structs.replace(where, values=numbered)])
 
 
 def merge_evidence(evidence: Sequence[Evidence]) -> Evidence:

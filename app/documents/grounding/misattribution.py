@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from msgspec import structs
+
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.grounding import alignment, roles, statements
 from app.documents.grounding.alignment import Place
@@ -155,7 +157,7 @@ def _numbered(unit: Phrase, text: str) -> Phrase:
     if found is None:
         return unit
     first = unit.words[0]
-    named = dataclasses.replace(
+    named = structs.replace(
         first, text=found.group() + first.text, base=found.group() + first.base, synonyms=frozenset()
     )
     return dataclasses.replace(unit, words=(named, *unit.words[1:]))

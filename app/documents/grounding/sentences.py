@@ -6,7 +6,8 @@ Also find the items of an introducing sentence (次のとおりとする。), an
 import itertools
 import re
 import unicodedata
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from app.base.lazy_pattern import lazy_pattern
 from app.documents import lexicon
@@ -23,8 +24,7 @@ _PARTS = lazy_pattern("[、，,;；　 ]")
 _BRACKET_REACH = 200  # characters; a bracket that is still open there is a typing error
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(Struct, frozen=True):
     """A sentence of a text. `start`, `end`: offsets without list markers. `kind`: text | heading | row (of a table)."""
 
     start: int
@@ -224,8 +224,7 @@ _NAMED_CELL = lazy_pattern(r"\S[:：]\s")  # 列名: 値, which needs no header
 _COLUMNS_MIN = 3  # smallest number in a header without a rule, as two columns are often names and values
 
 
-@dataclass(frozen=True, slots=True)
-class TableHeader:
+class TableHeader(Struct, frozen=True):
     """The header row of a table. `start`, `end`: offsets of the row in the text. `last_line`: the end of the table."""
 
     start: int

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.grounding import modality, sentences, statements
 from app.documents.grounding.statements import Phrase
@@ -119,7 +121,7 @@ def _values(values: Sequence[Quantity], head: str) -> Iterator[Quantity]:
         if value.unit or named is None:
             yield value
         else:
-            yield dataclasses.replace(value, unit=named.name, value=value.value * named.factor)
+            yield structs.replace(value, unit=named.name, value=value.value * named.factor)
 
 
 def _as_label(value: Quantity) -> object:

@@ -5,11 +5,12 @@ A value is listed if it is bounded (以上, 未満), or if it has a unit and its
 what only explains or describes are left out. In tables the column names the thing, and the row the condition.
 """
 
-import dataclasses
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+from msgspec import structs
 
 from app.base.lazy_pattern import lazy_pattern
 from app.base.wording import phrase
@@ -169,7 +170,7 @@ def _with_later_bound(text: str, value: Quantity) -> Quantity:
     found = None if value.bound else _LATER_BOUND.match(text, value.end)
     if found is None:
         return value
-    return dataclasses.replace(value, bound=(">=", "<=", ">", "<")[(found.lastindex or 1) - 1], bound_end=found.end())
+    return structs.replace(value, bound=(">=", "<=", ">", "<")[(found.lastindex or 1) - 1], bound_end=found.end())
 
 
 def _is_required(text: str, value: Quantity, last: Quantity, *, obliges: bool) -> bool:

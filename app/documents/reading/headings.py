@@ -4,7 +4,8 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from app.base.lazy_pattern import lazy_pattern
 
@@ -46,8 +47,7 @@ _KANJI = {character: value for value, character in enumerate("〇一二三四五
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 
 
-@dataclass(frozen=True, slots=True)
-class HeadingNumber:
+class HeadingNumber(Struct, frozen=True):
     """The number of a heading. `ordinal`: the value of its last part; 0 if it has none (附則, 調査編)."""
 
     rank: int

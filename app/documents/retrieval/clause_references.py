@@ -3,12 +3,12 @@
 民法第709条第2項, 民法709条, 第七百九条, 調査編の3.2.1, 第3条から第5条まで, 別表第五, 表3-1, p.45, 同条第2項.
 """
 
-import dataclasses
 import functools
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field, structs
 
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading.headings import DIGITS, fold, number_value
@@ -77,8 +77,7 @@ _NAME_AND_COMMA = lazy_pattern(r"^([^、。]*[^ぁ-ゖ\s、。])、\s?$")  # 会
 _SENTENCE_BREAK = lazy_pattern(r"[。！？!?\n;；]|、(?!第)")
 
 
-@dataclass(frozen=True, slots=True)
-class ClauseNumber:
+class ClauseNumber(Struct, frozen=True):
     """The number of a clause: 条 and (709, 2) for 第709条の2; . and (3, 2, 1) for 3.2.1; () for 別表 alone."""
 
     kind: str
@@ -98,8 +97,7 @@ class ClauseNumber:
         return self.kind + "-".join(map(str, self.numbers))
 
 
-@dataclass(frozen=True, slots=True)
-class ClauseReference:
+class ClauseReference(Struct, frozen=True):
     """A place that a question names, from its outermost level. `before`: the text before it, perhaps a name.
 
     `step`: 1 or -1 for 次条 or 前条, whose number is one more or less, but which may be another (27条の2 after 27条).
@@ -128,8 +126,7 @@ class ClauseReference:
         return "".join(map(str, self.levels))
 
 
-@dataclass(slots=True)
-class ParsedQuestion:
+class ParsedQuestion(Struct):
     """The references of a question, and the text without them."""
 
     references: list[ClauseReference] = field(default_factory=list)
@@ -290,7 +287,7 @@ def _complete(steps: list[re.Match[str]], last: ClauseReference | None) -> tuple
         if last is None or known is None:
             return ()
         number = last.levels[known]
-        moved = dataclasses.replace(
+        moved = structs.replace(
             number, numbers=(*number.numbers[:-1], number.numbers[-1] + _STEPS.get(first["same"][0], 0))
         )
         return (*last.levels[:known], moved, *map(_number, steps[1:]))
@@ -309,8 +306,6 @@ def _between(first: ClauseReference, last: tuple[ClauseNumber, ...]) -> list[Cla
         return []
     inside = range(one.numbers[-1] + 1, min(other.numbers[-1], one.numbers[-1] + RANGE_MOST))
     return [
-        dataclasses.replace(
-            first, levels=(*first.levels[:-1], dataclasses.replace(one, numbers=(*one.numbers[:-1], number)))
-        )
+        structs.replace(first, levels=(*first.levels[:-1], structs.replace(one, numbers=(*one.numbers[:-1], number))))
         for number in inside
     ]

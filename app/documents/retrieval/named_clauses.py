@@ -7,12 +7,12 @@ is then checked by parsing its heading path. A document is named by its file nam
 The file is over 450 lines because the names of clauses and of documents are read by one grammar.
 """
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
+
+from msgspec import Struct, structs
 
 from app.base import search_text
 from app.base.database import Database, Row
@@ -58,8 +58,7 @@ _WORD_ENDS = lazy_pattern(r"[\s（）()「」『』、。・?？のをはがに]
 _FORMAL_NAME = lazy_pattern("関する|係る")
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSection:
+class NamedSection(Struct, frozen=True):
     """A section of a named clause. `depth`: of its path down to it. `has_inner`: with the named 第2項第3号."""
 
     section_id: int
@@ -67,8 +66,7 @@ class NamedSection:
     has_inner: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MissingClause:
+class MissingClause(Struct, frozen=True):
     """A clause that a named document does not contain. `neighbours`: the nearest existing ones, in order."""
 
     clause: str
@@ -76,8 +74,7 @@ class MissingClause:
     neighbours: tuple[tuple[str, NamedSection], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NamedClauses:
+class NamedClauses(Struct, frozen=True):
     """The sections of each named clause in `groups`. `is_all`: the question asks for nothing else."""
 
     groups: tuple[tuple[NamedSection, ...], ...] = ()
@@ -110,7 +107,7 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
     groups, missing = _divide(finder.find(one, parsed.rest) for one in parsed.references)
     has_content = bool(evidence.content_terms(_ASKS_FOR_ALL.sub(" ", finder.without_names(parsed.rest))))
     if not (groups or missing or has_content):  # 法第709条は？
-        groups, missing = _divide(finder.find(dataclasses.replace(one, before="")) for one in parsed.references)
+        groups, missing = _divide(finder.find(structs.replace(one, before="")) for one in parsed.references)
     if not (groups or missing or has_content):
         missing = [MissingClause(str(reference), "") for reference in parsed.references]
     return NamedClauses(tuple(map(tuple, groups)), tuple(missing), is_all=not has_content)
@@ -146,8 +143,7 @@ def missing_sentence(missing: MissingClause) -> str:
     return sentence + (phrase("documents.clause_missing.near", near=near) if near else "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     """A section whose heading path or text may have a wanted number. `captions`: numbers of its tables and figures."""
 
     section_id: int
@@ -268,14 +264,14 @@ class _Finder:
         if not reference.step or not documents or not reference.headings:
             return reference
         place, last = len(reference.headings) - 1, reference.headings[-1]
-        origin = dataclasses.replace(last, numbers=(*last.numbers[:-1], last.numbers[-1] - reference.step))
+        origin = structs.replace(last, numbers=(*last.numbers[:-1], last.numbers[-1] - reference.step))
         existing = self._existing((*reference.headings[:-1], origin), documents)
         ordered = sorted(existing, key=lambda one: one.numbers)
         if origin not in ordered or not 0 <= ordered.index(origin) + reference.step < len(ordered):
             return reference
         levels = list(reference.levels)
         levels[place] = ordered[ordered.index(origin) + reference.step]
-        return dataclasses.replace(reference, levels=tuple(levels))
+        return structs.replace(reference, levels=tuple(levels))
 
     def _full_titles(self, short: str) -> list[str]:
         """Return the titles for which a document defines a short one: 金融商品取引法（以下「金商法」という。）."""
@@ -367,7 +363,7 @@ class _Finder:
         if not existing and outer:
             parents = self._existing(outer, documents)
             if outer[-1] not in parents:
-                return self._missing(dataclasses.replace(reference, levels=tuple(outer)), documents)
+                return self._missing(structs.replace(reference, levels=tuple(outer)), documents)
             parent = str(ClauseReference(tuple(outer))), parents[outer[-1]]
             return MissingClause(str(reference), self._document_name(documents[0]), (parent,))
         if not existing:
@@ -382,7 +378,7 @@ class _Finder:
         self, reference: ClauseReference, documents: Sequence[int], found: list[NamedSection]
     ) -> list[NamedSection] | MissingClause:
         """Return that an article has no such paragraph or item, with the article; `found` if none are numbered here."""
-        first = dataclasses.replace(reference.inner[-1], numbers=(2,))  # the first paragraph has no number
+        first = structs.replace(reference.inner[-1], numbers=(2,))  # the first paragraph has no number
         if all(line_start(one.text, first) is None for one in self._read("TRUE", documents, most=_NUMBERED_WITHIN)):
             return found
         near = ((str(ClauseReference(reference.headings)), found[0]),)

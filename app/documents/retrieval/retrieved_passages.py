@@ -11,9 +11,10 @@ import itertools
 import math
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from app.base import search_text
 from app.base.lazy_pattern import lazy_pattern
@@ -161,8 +162,7 @@ _LOANWORD = lazy_pattern("[ァ-ヺー]{3,}")
 _UNIT_ASKED = lazy_pattern(rf"何\s?(?P<unit>{notation.UNIT_PATTERN})")
 
 
-@dataclass(frozen=True, slots=True)
-class Answerability:
+class Answerability(Struct, frozen=True):
     """A judgement. `confidence`: the weighted share (0 to 1) of terms in the best sentence, moved by the cosine.
 
     `is_by_words`: whether a cosine could still change the verdict.

@@ -5,11 +5,11 @@ them and flattened: ㎥ is m3, ² is ^2. Rounded conversions (kgf to N, `is_roun
 Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31, 2025/3/31, 6月. 100年 is a quantity, no date.
 """
 
-import dataclasses
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct, structs
 
 from app.base.lazy_pattern import lazy_pattern
 
@@ -93,8 +93,7 @@ ROUNDED_TOLERANCE = 0.01
 _GRAVITY = 9.80665  # m/s2, the conventional value (BIPM, The International System of Units, 9th edition)
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """A unit of measurement. `name`: the unit in which values are compared. `factor` converts a value to that unit."""
 
     name: str
@@ -346,8 +345,7 @@ _DATE = lazy_pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Date:
+class Date(Struct, frozen=True):
     """A date in a text at `start` to `end`: Western year; year, month, day are 0 where the text has none."""
 
     year: int
@@ -365,7 +363,7 @@ class Date:
 def parse_dates(text: str) -> list[Date]:
     """Return the dates of a text, in order, without impossible days. 同月29日 gets the month of the date before it."""
     flat, origin = flatten(text)
-    return [dataclasses.replace(one, start=origin(one.start), end=origin(one.end)) for one in dates_in_flat(flat)]
+    return [structs.replace(one, start=origin(one.start), end=origin(one.end)) for one in dates_in_flat(flat)]
 
 
 def dates_in_flat(flat: str) -> list[Date]:

@@ -5,12 +5,12 @@ file is over 450 lines because its patterns and what reads their matches are one
 """
 
 import bisect
-import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct, structs
 
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.values import notation
@@ -83,8 +83,7 @@ _ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キ�
 _SIGNS = {"least": ">=", "most": "<=", "below": "<", "above": ">"}
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(Struct, frozen=True):
     """A value with its unit. `value` is in `unit` (app.documents.values.notation).
 
     `unit`: "" for a bare number, "第章" for the number of a chapter. `number`: the number as written, before
@@ -115,18 +114,18 @@ class Quantity:
         if self.per is None:
             return self
         unit, size = self.per
-        return dataclasses.replace(self, value=self.value / size, unit=f"{self.unit}/{unit}", per=None)
+        return structs.replace(self, value=self.value / size, unit=f"{self.unit}/{unit}", per=None)
 
     def is_same(self, other: "Quantity") -> bool:
         """Whether value and unit are equal; 風速10m equals 毎秒10m, but not 毎分10m."""
         if self.per and other.per:
-            one, two = (dataclasses.replace(each.rate, unit=each.unit) for each in (self, other))
+            one, two = (structs.replace(each.rate, unit=each.unit) for each in (self, other))
             if self.per[0] == other.per[0]:
                 return one.is_same(two)
             parts, others = (set(each.per[0].split("·")) for each in (self, other) if each.per)
             if parts < others or others < parts:
                 return one.is_same(two) or self.has_value_of(other)
-            return any(a.is_same(dataclasses.replace(b, per=None)) for a, b in ((self.rate, other), (other.rate, self)))
+            return any(a.is_same(structs.replace(b, per=None)) for a, b in ((self.rate, other), (other.rate, self)))
         if (self.per and "/" in other.unit) or (other.per and "/" in self.unit):
             return self.rate.is_same(other.rate)
         relation = _unit_relation(self.unit, other.unit)
@@ -136,7 +135,7 @@ class Quantity:
             share, percents = (self, other) if other.unit else (other, self)
             return 0 < share.value < 1 and percents.has_value(share.value * 100)
         if relation == "heads":
-            one, two = (dataclasses.replace(each, unit=each.unit.rpartition("/")[0]) for each in (self, other))
+            one, two = (structs.replace(each, unit=each.unit.rpartition("/")[0]) for each in (self, other))
             return one.is_same(two)
         if relation == "scaled":
             factor = _ALIKE.get((self.unit, other.unit))

@@ -1,10 +1,11 @@
 """Derive values that a text implies: durations between dates or hours, ends of terms, counts, and rates."""
 
-import dataclasses
 import datetime
 import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise, permutations
+
+from msgspec import structs
 
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.values import notation, quantities
@@ -152,7 +153,7 @@ def parse_implied_counts(text: str) -> list[Quantity]:
         if times > 1 and value.unit and not value.per:  # 朝と夕に1回ずつ
             per = ("s", 86_400.0) if _DAY_PARTS.search(text[: value.start]) else None
             all_of_them = value.value * times
-            found.append(dataclasses.replace(value, value=all_of_them, number=value.number * times, per=per))
+            found.append(structs.replace(value, value=all_of_them, number=value.number * times, per=per))
     clocks = [one for one in quantities.parse(text) if one.unit == "時"]
     times = 1
     for at, clock in enumerate(clocks):  # 8時と18時に is twice a day
@@ -161,10 +162,10 @@ def parse_implied_counts(text: str) -> list[Quantity]:
             times += 1
             continue
         if times > 1:
-            found.append(dataclasses.replace(_once("s", 86_400.0, clock.end, clock.end), value=times, number=times))
+            found.append(structs.replace(_once("s", 86_400.0, clock.end, clock.end), value=times, number=times))
         times = 1
     found += [  # 第1、第3火曜日 is twice a month
-        dataclasses.replace(_once("か月", 1, days.end(), days.end()), value=days.group().count("第"))
+        structs.replace(_once("か月", 1, days.end(), days.end()), value=days.group().count("第"))
         for days in _WEEKDAYS.finditer(text)
     ]
     return sorted(found, key=lambda one: one.start)
@@ -287,7 +288,7 @@ def _integer_limits(values: list[Quantity]) -> Iterator[Quantity]:
         one = 86_400.0 if value.unit == "s" else 1.0
         is_whole = value.unit in notation.COUNTED or (value.unit == "s" and value.value == value.number * one)
         if by and is_whole and value.number == round(value.number):
-            yield dataclasses.replace(_value(value.value + by * one, value.unit), bound=bound)
+            yield structs.replace(_value(value.value + by * one, value.unit), bound=bound)
 
 
 def _ones(text: str) -> Iterator[Quantity]:

@@ -5,7 +5,6 @@ otherwise take 80 GB. The last part makes the texts whose likelihood the scoring
 """
 
 import contextlib
-import dataclasses
 import functools
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -341,7 +340,7 @@ def rendered_texts(questions: Iterable[Question], segments: Sequence[Segment]) -
 
     def filled(text: str) -> tuple[Segment, ...]:
         question = text.strip()
-        return tuple(dataclasses.replace(one, text=one.text.replace(QUESTION_PLACE, question)) for one in segments)
+        return tuple(Segment(one.text.replace(QUESTION_PLACE, question), one.markup) for one in segments)
 
     return _scored_texts(questions, filled)
 

@@ -276,6 +276,7 @@ class ResultOverview(QWidget):
         self._filling.begin(self._add_sections(sections))
 
     def _add_sections(self, sections: Sequence[ReportSection]) -> Iterator[None]:
+        yield  # the cards above them take a turn of their own
         for section in sections:
             card = SectionCard(self._theme, section)
             self.sections.append(card)

@@ -1,4 +1,4 @@
-"""Define the messages between the window and the engine child, as frozen dataclasses.
+"""Define the messages between the window and the engine child, as frozen values.
 
 Commands go to the child, events come back, each with the command's `id`. An `Ask` ends with exactly one `Done` or
 `Failed`, or with the exit of the process.
@@ -6,6 +6,9 @@ Commands go to the child, events come back, each with the command's `id`. An `As
 
 from dataclasses import dataclass, field
 from typing import Any, get_args
+
+import msgspec
+from msgspec import Struct
 
 from app.inference.local_model import RemoteModel
 from app.inference.prefix_states import SharedStart
@@ -70,8 +73,7 @@ class Picture:
     rgb: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """Answer a prompt. The answer is PromptProgress…, Thought…, Token…, then Done or Failed.
 
     A prompt that does not fit fails; nothing is cut. `pictures` stand before the last text of the prompt, which is the
@@ -92,30 +94,26 @@ class Ask:
     pictures: tuple[Picture, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True):
     """Stop the Load, Ask or Rank with this id, even while a prompt is read. The answer is the end of that command."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unload:
+class Unload(Struct, frozen=True):
     """Free the model's memory. The answer is Unloaded."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Embed:
+class Embed(Struct, frozen=True):
     """Embed texts. The answer is Embedded: a vector of unit length per text. Texts are cut to the context's length."""
 
     id: str
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rank:
+class Rank(Struct, frozen=True):
     """Score how well each passage answers a question. The answer is Ranked. Passages are cut to fit the context."""
 
     id: str
@@ -123,8 +121,7 @@ class Rank:
     passages: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenize:
+class Tokenize(Struct, frozen=True):
     """Count tokens. The answer is Tokenized: a number for each prompt, with the model's beginning-of-text token.
 
     `pictures` stand in the first prompt.
@@ -138,8 +135,7 @@ class Tokenize:
 # ------------------------------------------------------------------ events
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Struct, frozen=True):
     """Announces the engine; every engine sends it first."""
 
     protocol: int
@@ -151,15 +147,13 @@ class Hello:
             raise ValueError(f"protocol {self.protocol} is not {PROTOCOL}")
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(Struct, frozen=True):
     """Shows once a second that the process runs; a separate thread sends it. `progress` counts batches and tokens."""
 
     progress: int
 
 
-@dataclass(frozen=True, slots=True)
-class LoadProgress:
+class LoadProgress(Struct, frozen=True):
     """Reports how much of a model is loaded."""
 
     id: str
@@ -200,16 +194,14 @@ class EngineFacts:
     remote: str = ""  # host and port of the machine that runs the model; "": this machine
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """The model is loaded and warmed up: the next question has no first-use cost."""
 
     id: str
     facts: EngineFacts
 
 
-@dataclass(frozen=True, slots=True)
-class PromptProgress:
+class PromptProgress(Struct, frozen=True):
     """Reports how much of a prompt has been evaluated."""
 
     id: str
@@ -217,24 +209,21 @@ class PromptProgress:
     total_tokens: int  # tokens to evaluate, without those in the cache
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """Carries text that is ready to be shown: whole characters, from one or several tokens."""
 
     id: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Thought:
+class Thought(Struct, frozen=True):
     """Carries text that a reasoning model writes before its answer (`app.inference.thoughts`)."""
 
     id: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Counts the tokens of an answer and its prompt."""
 
     prompt_tokens: int
@@ -243,8 +232,7 @@ class Usage:
     thought_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(Struct, frozen=True):
     """Holds durations in seconds. `decode_s`: the part of `answer_s` inside llama_decode; the rest is our overhead."""
 
     prompt_s: float
@@ -258,8 +246,7 @@ class Timings:
 CUT_OFF = ("length", "context", "thoughts")  # reasons to stop of answers that are incomplete
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The answer has ended."""
 
     id: str
@@ -274,32 +261,28 @@ class Done:
         return self.usage.answer_tokens / self.timings.answer_s if self.timings.answer_s > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """Reports the expected failure of one command; the engine continues. `code` and `facts` as in AppError."""
 
     id: str
     code: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Unloaded:
+class Unloaded(Struct, frozen=True):
     """The model's memory is free."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+class Embedded(Struct, frozen=True):
     """Carries one vector per text, in the order of the texts."""
 
     id: str
     vectors: tuple[tuple[float, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(Struct, frozen=True):
     """Carries one score per passage, in their order: the higher, the better. `seconds`: how long all scores took."""
 
     id: str
@@ -307,8 +290,7 @@ class Ranked:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenized:
+class Tokenized(Struct, frozen=True):
     """Carries the number of tokens of each prompt, in the order of the prompts."""
 
     id: str

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import Struct
+
 from app.base import invisible_characters
 from app.inference.gguf import tables
 
@@ -26,8 +28,7 @@ MAX_KEPT_TEXT_BYTES = 256 * 1024  # chat templates are the longest texts needed 
 MAX_KEPT_ARRAY_ELEMENTS = tables.MAX_LAYERS  # head counts and window patterns have one value per layer
 
 
-@dataclass(frozen=True, slots=True)
-class GgufArray:
+class GgufArray(Struct, frozen=True):
     """Describes a list in the metadata. Only short numeric lists keep their values; longer texts are of "char"."""
 
     element_type: str  # "u8" … "f64", "bool", "str", "char"
@@ -36,8 +37,7 @@ class GgufArray:
     position: int = 0  # bytes from the start of the file to the first element
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
+class TensorInfo(Struct, frozen=True):
     """Describes a tensor by its entry in the header."""
 
     name: str

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from msgspec import Struct
 from PySide6.QtCore import QObject
 
 from app.base import invisible_characters, json_lines
@@ -36,8 +36,7 @@ def request(
     return {"template": template, "messages": messages, "end": end, "thinks": thinks}
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedTemplate:
+class RenderedTemplate(Struct, frozen=True):
     """Holds the child's result. `segments`: texts and whether each is markup; None if it failed with `error`."""
 
     segments: tuple[tuple[str, bool], ...] | None = None

@@ -6,7 +6,7 @@ The module is over 450 lines long because each of these parts is small and used 
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from PySide6.QtCore import QRect, QSize, Signal
+from PySide6.QtCore import QRect, QSize, QTimer, Signal
 from PySide6.QtGui import QFontMetrics, QKeySequence, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -235,6 +235,7 @@ LEAST_LIST_PX = 48
 BELOW_NAV_PX = 250  # height in px of the parts below the pages, with a short list
 
 
+MANY = 1000  # conversations, which take about as long to be shown as to be read
 WITH_CONVERSATIONS = ("ask", "search", "batch", "bin")  # keys of the pages beside the list of conversations
 
 
@@ -259,7 +260,10 @@ class Sidebar(QWidget):
         # The function returns the highest label of all conversations.
         self.label_of_all: Callable[[], confidentiality.Label] = lambda: confidentiality.HIGHEST_LABEL
         self.traffic = TrafficIndicator(theme, refused_attempts)
-        self._pending_fill: Callable[[], None] | None = None  # an update that waits until the user has renamed a row
+        # An update that waits until the user has renamed a row, or for its own turn of the event loop.
+        self._pending_fill: Callable[[], None] | None = None
+        self._filling = QTimer(self, singleShot=True, interval=1)
+        self._filling.timeout.connect(self._fill)
         self.conversations = ConversationList()
         self._page_key = "ask"
         self._open_id: int | None = None
@@ -284,10 +288,11 @@ class Sidebar(QWidget):
 
         self.bin_button.set_note(str(binned) if binned else "")
         self._show_bin()
-        if self.list.is_editing:
-            self._pending_fill = fill  # filling the list now would close the field in which the user types a name
+        self._pending_fill = fill
+        if len(conversations) < MANY or not self.isVisible():
+            self._fill()
         else:
-            fill()
+            self._filling.start()
 
     def show_open(self, conversation_id: int | None) -> None:
         if conversation_id != self._open_id or len(self.list.chosen_ids()) < 2:
@@ -327,6 +332,7 @@ class Sidebar(QWidget):
 
     def edit_folder(self, folder_id: int) -> None:
         """Clear the filter and let the user type the name of a new folder."""
+        self._fill()
         self.filter.clear()
         self.list.edit_folder(folder_id)
 
@@ -403,6 +409,10 @@ class Sidebar(QWidget):
         self.bin_button.mark(is_marked=is_marked)
 
     # --------------------------------------------------------------------- slots
+
+    def _fill(self) -> None:
+        if not self.list.is_editing:  # filling the list would close the field in which the user types a name
+            self._on_editing_ended()
 
     def _on_editing_ended(self) -> None:
         if self._pending_fill is not None:

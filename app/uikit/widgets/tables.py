@@ -13,7 +13,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QPainter, QResizeEvent
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QPainter, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHeaderView, QStyle, QStyleOptionViewItem, QTreeView
 
 from app.base.wording import phrase
@@ -115,6 +115,7 @@ class NumberTableView(QTreeView):
         self._rows_shown = rows_shown
         self._theme = theme
         self._figures = figures
+        self._widths: list[int] = []  # that the columns need, measured when the table is visible
         figures.setParent(self)
         self.setModel(figures)
         self.setItemDelegate(NumberTableDelegate(theme, self))
@@ -131,16 +132,25 @@ class NumberTableView(QTreeView):
         header.setSectionsMovable(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         for changed in (figures.modelReset, figures.rowsInserted, figures.dataChanged):
-            changed.connect(self._fit)
-        theme.changed.connect(self._fit)
+            changed.connect(self._measure_again)
+        theme.changed.connect(self._measure_again)
+        self._fit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
 
+    def _measure_again(self) -> None:
+        self._widths = []
+        self._fit()
+
     def _fit(self) -> None:
-        self._fit_columns()
+        if self.isVisible():
+            self._fit_columns()
         rows = max(1, min(self._figures.rowCount(), self._rows_shown))
         height = self.header().sizeHint().height() + rows * self._theme.metric("row_compact") + 4
         if self.header().length() > self.viewport().width():
@@ -150,14 +160,14 @@ class NumberTableView(QTreeView):
     def _fit_columns(self) -> None:
         """Set the columns of numbers to the width that they need, up to MOST_PX, and the wide column to the rest."""
         header, taken, most = self.header(), 0, self._theme.px(MOST_PX)
-        for column in range(self._figures.columnCount()):
+        self._widths = self._widths or list(map(self.sizeHintForColumn, range(self._figures.columnCount())))
+        for column, needed in enumerate(self._widths):
             if column != self._figures.wide:
-                width = max(header.sectionSizeHint(column), min(self.sizeHintForColumn(column), most))
-                width += self._theme.px(PADDING_PX)
+                width = max(header.sectionSizeHint(column), min(needed, most)) + self._theme.px(PADDING_PX)
                 header.resizeSection(column, width)
                 taken += width
         head, pad = header.sectionSizeHint(self._figures.wide), self._theme.px(PADDING_PX)
-        whole = max(head, self.sizeHintForColumn(self._figures.wide)) + pad
+        whole = max(head, self._widths[self._figures.wide]) + pad
         least = min(whole, head + self._theme.px(self.wide_least_px))
         header.resizeSection(self._figures.wide, max(least, self.viewport().width() - taken))
 

@@ -1,8 +1,8 @@
 """The conversations as a model: pins, folders, days, the filter, and what screen readers hear."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from msgspec import structs
 from PySide6.QtCore import Qt
 
 from app.chat.records import Conversation, Folder
@@ -60,7 +60,7 @@ def test_a_changed_row_is_painted_again_and_only_another_order_makes_the_view_me
     resets, changes = [], []
     model.modelReset.connect(lambda: resets.append(texts(model)))
     model.dataChanged.connect(lambda *_: changes.append(texts(model)))
-    model.set_conversations((replace(first, title="新しい題名"), second), NOW, folders=(BRIDGES, ROADS))
+    model.set_conversations((structs.replace(first, title="新しい題名"), second), NOW, folders=(BRIDGES, ROADS))
     assert (resets, len(changes)) == ([], 1)
     assert "新しい題名" in texts(model)
     model.set_conversations((second, first), NOW, folders=(BRIDGES, ROADS))
@@ -96,8 +96,8 @@ def test_the_view_measures_no_row_again_when_only_a_row_or_the_colours_changed(t
 
 def test_the_label_stands_beside_the_time_where_it_says_something():
     plain = conversation(1, "ふつう")
-    asking = replace(conversation(2, "資料に聞く"), scope=(CollectionRef(1, "規程"),))
-    secret = replace(conversation(3, "機密の会話"), label="secret")
+    asking = structs.replace(conversation(2, "資料に聞く"), scope=(CollectionRef(1, "規程"),))
+    secret = structs.replace(conversation(3, "機密の会話"), label="secret")
     model = filled(plain, asking, secret, folders=())
     assert [model.facts_text(model.row(row)) for row in (1, 2, 3)] == ["15:30", "15:30　社外秘", "15:30　機密"]
     assert "機密" in spoken(model, "機密の会話")

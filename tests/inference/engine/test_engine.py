@@ -1,6 +1,5 @@
 """The engine child with real models: a tiny one with random weights, and the starter."""
 
-import dataclasses
 import json
 import os
 import random
@@ -12,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from gguf import TokenType
+from msgspec import structs
 
 from app.inference.engine.messages import (
     AdapterUse,
@@ -89,9 +89,9 @@ def test_answers_that_are_written_together_are_those_that_are_written_alone(chil
         Ask(str(at), (Segment(f"{at}橋目。" + LONG[: 6 * at]),), 3 + at, sampling=drawn if at % 2 else likeliest)
         for at in range(9)
     ]
-    asks[2] = dataclasses.replace(asks[2], grammar='root ::= "はい" | "いいえ"', max_tokens=8)
+    asks[2] = structs.replace(asks[2], grammar='root ::= "はい" | "いいえ"', max_tokens=8)
     asks[3] = Ask("3", (Segment("x" * 9000),))
-    asks[4] = dataclasses.replace(asks[4], grammar="root ::= (")
+    asks[4] = structs.replace(asks[4], grammar="root ::= (")
     child.load(starter_model, context_tokens=512, parallel=1)
     alone = {ask.id: together(child, [ask])[ask.id] for ask in asks}
     facts = child.load(starter_model, context_tokens=512, parallel=7)

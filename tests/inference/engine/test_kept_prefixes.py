@@ -1,11 +1,11 @@
 """Beginnings of prompts that the engine keeps on disk, with real models and real processes."""
 
-import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from app.inference import prefix_states
 from app.inference.engine.backend import Cancellation
@@ -151,7 +151,7 @@ def test_the_question_and_the_answer_are_not_in_a_state(engines, states):
 def test_an_adapter_that_is_replaced_while_it_is_in_use_leaves_no_state_for_its_successor(engines, states, tmp_path):
     one, other = engines
     adapter = models.tiny_adapter(tmp_path / "adapter.gguf")
-    tuned = dataclasses.replace(question("why?"), adapters=(AdapterUse(str(adapter)),))
+    tuned = structs.replace(question("why?"), adapters=(AdapterUse(str(adapter)),))
     one.ask(tuned)
     adapter.unlink()
     one.ask(tuned)

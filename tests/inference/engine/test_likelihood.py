@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from app.inference import scoring_files
 from app.inference.engine import model_jobs
@@ -143,7 +144,7 @@ def test_of_the_trial_model_neither(tmp_path: Path, starter_model: Path) -> None
 
 
 def test_a_question_that_is_too_long_is_named(tmp_path: Path, job: Score) -> None:
-    long = replace(job.texts[1], answer="あ" * 300)
+    long = structs.replace(job.texts[1], answer="あ" * 300)
     failed = jobs.failure(replace(job, texts=(job.texts[0], long)), tmp_path)
     tokens = len(ids_by_hand(PAIRS[1][0], long.answer)[0])
     assert (failed.code, failed.facts) == (

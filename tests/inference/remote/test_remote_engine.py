@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from app.inference.engine.messages import Cancel, Done, Failed, Picture, Ready, Thought, Token, Tokenize, Tokenized
@@ -292,7 +293,7 @@ def test_a_server_that_only_thinks_is_said_to_be_still_thinking(script, child):
     script.says(CHAT, stream_head(), thought, end("length"))
     assert child.answer(asked("首都は？"))[1].stop_reason == "thoughts"
     script.says(CHAT, stream_head(), *[thought] * 50, piece("東京"), end())
-    text, done = child.answer(dataclasses.replace(asked("首都は？"), thought_tokens=5))
+    text, done = child.answer(structs.replace(asked("首都は？"), thought_tokens=5))
     assert (text, done.stop_reason, done.usage.thought_tokens) == ("", "thoughts", 5)
 
 
@@ -329,7 +330,7 @@ def test_a_form_of_messages_has_every_role_once():
 )
 def test_a_server_like_ollama_is_told_an_effort_only_where_somebody_has_chosen(script, child, thinks, told):
     script.says(CHAT, stream_head(), piece("東京"), end())
-    child.answer(dataclasses.replace(asked("首都は？"), thinks=thinks))
+    child.answer(structs.replace(asked("首都は？"), thinks=thinks))
     body = script.questions[-1].body
     assert {key: body[key] for key in ("reasoning_effort", "chat_template_kwargs") if key in body} == told
 
@@ -339,7 +340,7 @@ def test_a_server_that_counts_tokens_is_told_in_the_names_of_its_templates(scrip
     script.says(CHAT, stream_head(), piece("東京"), end())
     with RemoteChild(script.address, tmp_path / "child.log") as child:
         child.load_remote()
-        child.answer(dataclasses.replace(asked("首都は？"), thinks=False))
+        child.answer(structs.replace(asked("首都は？"), thinks=False))
     assert script.questions[-1].body["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}
 
 
@@ -347,7 +348,7 @@ def test_a_picture_is_sent_as_a_file_within_the_question(child, script):
     script.says(CHAT, stream_head(), piece("赤い"), end())
     red = bytes((255, 0, 0)) * 6 + bytes((0, 0, 255)) * 6
     shown = Picture(4, 3, base64.b64encode(zlib.compress(red)).decode("ascii"))
-    assert child.answer(dataclasses.replace(asked("何色ですか。", "短く"), pictures=(shown, shown)))[0] == "赤い"
+    assert child.answer(structs.replace(asked("何色ですか。", "短く"), pictures=(shown, shown)))[0] == "赤い"
     system, question = script.questions[-1].body["messages"]
     assert system == {"role": "system", "content": "短く"}
     first, second, words = question["content"]

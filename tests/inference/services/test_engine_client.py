@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec import structs
 
 from app.base.services import child_process
 from app.base.services.child_process import ChildExit
@@ -45,7 +46,7 @@ def test_the_status_has_the_threads_of_the_latest_answer(scene: Scene) -> None:
     timings = Timings(0.1, 0.1, 0.1, 0.1, others)
     scene.engine._on_event(Done("", "end", Usage(1, 0, 1), timings, seed=0))
     assert scene.engine.status.facts == dataclasses.replace(facts, threads=others)
-    scene.engine._on_event(Done("", "end", Usage(1, 0, 1), dataclasses.replace(timings, threads=0), seed=0))
+    scene.engine._on_event(Done("", "end", Usage(1, 0, 1), structs.replace(timings, threads=0), seed=0))
     assert scene.engine.status.facts == dataclasses.replace(facts, threads=others)  # a remote model has none
 
 
@@ -101,7 +102,7 @@ def test_a_projector_is_left_out_after_a_crash_while_a_picture_is_read_but_not_w
     else:
         with scene.qtbot.waitSignal(engine.event_received, check_params_cb=lambda event: isinstance(event, Token)):
             engine.send(asked)
-        engine.send(dataclasses.replace(asked, id=engine.new_id()))  # its picture waits
+        engine.send(structs.replace(asked, id=engine.new_id()))  # its picture waits
     with scene.qtbot.waitSignal(engine.event_received, check_params_cb=is_ready):  # restarted
         os.kill(engine.pid, signal.SIGABRT)
         os.kill(engine.pid, signal.SIGCONT)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from app.base.settings import Settings
 from app.chat.organizer import ConversationOrganizer
 from app.chat.records import Conversation, UnsentDraft
+from app.shell.ui import sidebar
 from app.shell.ui.sidebar import NavigationButton, Sidebar
 from app.uikit.undo import UNDO
 from tests.uikit.ui.conversion import convert
@@ -699,3 +700,18 @@ def test_the_names_of_pages_are_whole_also_where_they_stand_in_two_columns(hand,
     assert all(names.horizontalAdvance(one.text()) <= one.words_area().width() for one in buttons)
     page_left = window.page("ask").mapTo(window, QPoint()).x()
     assert page_left == window.sidebar.width() + 1
+
+
+def test_many_conversations_are_listed_in_a_turn_after_the_change_and_before_a_new_folder_is_named(
+    hand, store, qtbot, monkeypatch
+):
+    monkeypatch.setattr(sidebar, "MANY", 2)
+    first, second = questions(store, "一", "二")
+    at = hand()
+    at.window.list_actions.rename(first, "改めた題名")
+    assert "一" in texts(at.model)
+    qtbot.waitUntil(lambda: "改めた題名" in texts(at.model))
+    at.window.list_actions.rename(second, "次の題名")
+    at.window.list_actions.add_folder()
+    assert at.view.is_editing
+    assert "次の題名" in texts(at.model)

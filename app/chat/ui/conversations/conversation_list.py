@@ -2,10 +2,10 @@
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from PySide6.QtCore import QAbstractListModel, QModelIndex, Qt, Signal
 
 from app.base.confidentiality import HIGHEST_LABEL, Label
@@ -22,8 +22,7 @@ from app.uikit.widgets.list_rows import Index
 OUTSIDE = 0  # the place of conversations without a folder; ids of folders begin at 1
 
 
-@dataclass(slots=True)  # not frozen: each change creates thousands of rows, and frozen ones take three times as long
-class ListRow:
+class ListRow(Struct):
     """A conversation, or the heading of a folder or day, for which `conversation` is None.
 
     `group` is the group of the row: pinned | folder | day.
@@ -40,13 +39,6 @@ class ListRow:
     def id(self) -> int | None:
         """Return the id of the row's conversation; None for a heading."""
         return self.conversation.id if self.conversation is not None else None
-
-    @property
-    def place(self) -> tuple[str, int | None, int | None, str]:
-        """Return what makes this row another one than the row that was there before, and not only a changed one."""
-        if self.conversation is not None:
-            return self.group, self.conversation.id, None, ""
-        return self.group, None, self.folder_id, "" if self.folder else self.text
 
     @property
     def folder_id(self) -> int | None:
@@ -76,7 +68,7 @@ class ConversationList(QAbstractListModel):
         self.open_id: int | None = None
         self._now = datetime.now()
         self._rows: list[ListRow] = []
-        self._places: list[tuple[str, int | None, int | None, str]] = []  # of the rows
+        self._places: list[int | tuple[int | None, str]] = []  # see `_place`
         self._numbers: dict[int | None, int] = {}  # row of each conversation, by id
 
     # ------------------------------------------------------------------ content
@@ -213,18 +205,18 @@ class ConversationList(QAbstractListModel):
 
     def _refill(self, now: datetime | None) -> None:
         self._now = now or datetime.now()
-        rows = list(self._grouped())
-        places = [row.place for row in rows]
+        rows = self._grouped()
+        places = [row.conversation.id if row.conversation is not None else _place(row) for row in rows]
         if places == self._places:
             self._rows = rows  # without a reset, after which the view measures every row again
             self._emit_all_changed()
             return
         self.beginResetModel()
         self._rows, self._places = rows, places
-        self._numbers = {id: number for number, (_, id, _, _) in enumerate(places) if id is not None}
+        self._numbers = {id: number for number, id in enumerate(places) if isinstance(id, int)}
         self.endResetModel()
 
-    def _grouped(self) -> Iterator[ListRow]:
+    def _grouped(self) -> list[ListRow]:
         pinned: list[Conversation] = []
         inside: dict[int | None, list[Conversation]] = {folder.id: [] for folder in self.folders}
         outside: list[Conversation] = []
@@ -235,13 +227,13 @@ class ConversationList(QAbstractListModel):
                 pinned.append(conversation)
             else:
                 inside.get(conversation.folder_id, outside).append(conversation)
+        rows = []
         if pinned:
-            yield ListRow(phrase("chat.pinned"), "pinned")
-            for conversation in sorted(pinned, key=lambda one: one.pinned_at or 0):
-                yield ListRow(conversation.title, "pinned", conversation)
+            pinned.sort(key=lambda one: one.pinned_at or 0)
+            rows = [ListRow(phrase("chat.pinned"), "pinned"), *(ListRow(one.title, "pinned", one) for one in pinned)]
         for folder in self.folders:
-            yield from self._folder_rows(folder, inside[folder.id])
-        yield from self._days(outside)
+            rows += self._folder_rows(folder, inside[folder.id])
+        return rows + self._days(outside)
 
     def _folder_rows(self, folder: Folder, conversations: Sequence[Conversation]) -> Iterator[ListRow]:
         if self._filter and not conversations:
@@ -252,14 +244,16 @@ class ConversationList(QAbstractListModel):
             for conversation in conversations:
                 yield ListRow(conversation.title, "folder", conversation)
 
-    def _days(self, conversations: Iterable[Conversation]) -> Iterator[ListRow]:
+    def _days(self, conversations: Iterable[Conversation]) -> list[ListRow]:
+        rows = []
         began_at = float("inf")  # start of the day or month of the last heading, in seconds since 1970
         for conversation in conversations:
             if conversation.updated_at < began_at:
                 heading, began = self._day(datetime.fromtimestamp(conversation.updated_at))
                 began_at = began.timestamp()
-                yield ListRow(heading, "day")
-            yield ListRow(conversation.title, "day", conversation)
+                rows.append(ListRow(heading, "day"))
+            rows.append(ListRow(conversation.title, "day", conversation))
+        return rows
 
     def _day(self, when: datetime) -> tuple[str, datetime]:
         """Return the heading for a last use at `when`, and the start of the day or month that it names."""
@@ -345,6 +339,14 @@ class ConversationList(QAbstractListModel):
     def _emit_all_changed(self) -> None:
         if self._rows:
             self.dataChanged.emit(self.index(0), self.index(len(self._rows) - 1))
+
+
+def _place(heading: ListRow) -> tuple[int | None, str]:
+    """Return what makes a heading another one, and not only a changed one. That of a conversation is its id.
+
+    The group of a conversation follows from the headings before it.
+    """
+    return heading.folder_id, "" if heading.folder else heading.text
 
 
 def _folded(text: str) -> str:

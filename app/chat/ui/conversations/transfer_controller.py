@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtWidgets import QButtonGroup, QRadioButton, QStackedWidget, QWidget
 
@@ -187,7 +188,7 @@ class TransferController(QObject):
     # -------------------------------------------------------------------- asking
 
     def _open_bundle(self, conversation: Conversation) -> Bundle:
-        return Bundle(replace(conversation, label=self._session.label), tuple(self._session.messages()))
+        return Bundle(structs.replace(conversation, label=self._session.label), tuple(self._session.messages()))
 
     def _pending_export(self, conversations: Sequence[Conversation]) -> PendingExport:
         ids = [conversation.id for conversation in conversations]
