@@ -14,10 +14,9 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-
-from msgspec import Struct
 
 from app.base import settings
 from app.base.errors import AppError
@@ -36,13 +35,15 @@ _DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, EOFError
 _folder: Path | None = None
 
 
-class PackFile(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class PackFile:
     name: str
     size_bytes: int
     sha256: str
 
 
-class EnginePack(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class EnginePack:
     """Describes a pack that this version may load. `name`: a key of `TITLES`.
 
     `files`: its libraries in the order in which they are loaded, so the engine's own is the last.
