@@ -77,7 +77,8 @@ class Words:
             return ""
         hours, minutes = divmod(math.ceil(seconds / 60), 60)
         left = self.text("left_hours", h=hours, m=minutes) if hours else self.text("left_minutes", m=minutes)
-        return self.text("run_left", left=left if seconds >= 60 else self.text("left_seconds", s=math.ceil(seconds)))
+        left = left if seconds >= 60 else self.text("left_seconds", s=math.ceil(seconds))
+        return self.text("run_left", left=self.text("and_left", left=left))
 
     def _filled(self, template: str, facts: Mapping[str, Any]) -> str:
         shown = {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in facts.items()}

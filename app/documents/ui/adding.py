@@ -119,7 +119,7 @@ class AskOffer(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Ask for the height of wrapped lines, because a scrolling page grants only that of unwrapped ones."""
         super().resizeEvent(event)
-        self.setMinimumHeight(self.heightForWidth(self.width()))
+        self.setMinimumHeight(max(0, self.heightForWidth(self.width())))  # -1 while no line is wrapped
 
     def dismiss(self) -> None:
         self._offer = None

@@ -392,9 +392,8 @@ class ForecastBox(QFrame):
         if forecast.verdict_s:
             whole = localization.format_about_time(forecast.seconds + forecast.verdict_s)
             duration = phrase("training.time_and_verdict", time=duration, whole=whole)
-        shown = {"time": duration, "memory": name, "size": localization.format_gigabytes(forecast.memory_bytes)}
-        is_measured = forecast.is_measured
-        return phrase("training.after_a_3_step_trial" if is_measured else "training.estimate_time_memory_size", **shown)
+        key = "training.after_a_3_step_trial" if forecast.is_measured else "training.estimate_time_memory_size"
+        return phrase(key, time=duration, memory=name, size=localization.format_gigabytes(forecast.memory_bytes))
 
     def _source(self, forecast: TrainingForecast) -> str:
         if forecast.is_measured:

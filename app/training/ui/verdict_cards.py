@@ -217,6 +217,8 @@ class TableCard(Card):
         if is_wide != self._is_wide:
             self._is_wide = is_wide
             self._fill()
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()  # the layout around it can keep the height of wrapped lines at another width
 
     def _fill(self) -> None:
         """Fill the grid again in the layout for the current width. Subclasses implement it."""

@@ -223,6 +223,8 @@ def test_a_new_conversation_has_in_the_list_the_label_that_stands_above_it(put, 
 
         def ask(word: str = word) -> None:
             assert scope.session.ask(f"{word}の本文はどうなっていますか。")
+            listed = scope.window.sidebar.conversations
+            scope.qtbot.waitUntil(lambda: listed.index_of(listed.open_id).isValid())
             assert scope.labels() == (word, word)
 
         scope.answered(ask)

@@ -118,7 +118,7 @@ def test_a_kit_is_carried_to_another_machine_and_its_damage_is_named(kotae, tmp_
     flip(kit / "001-0001.kotae-part", 1000)
     again = kotae("import-kit", str(kit), data_folder="遠い PC")
     assert again.status == 0
-    assert "キットの部品は検査していません" in again.out
+    assert "キットの部品は検証していません" in again.out
     assert "使えるようにしました" not in again.out
     assert kotae("import-kit", str(tmp_path / "copy"), "--to", str(tmp_path / "to"), data_folder="b").status == 0
     assert (tmp_path / "to" / "m.gguf").read_bytes() == model.read_bytes()

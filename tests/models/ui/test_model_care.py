@@ -170,7 +170,7 @@ def test_a_kit_is_read_a_damaged_part_named_and_its_models_shown(driver, tmp_pat
     assert driver.detail.isVisible()
     driver.bring_in()
     assert "キットのモデルは、すべて追加済みです。" in driver.said()
-    assert "キットの部品は検査していません。" in driver.said()
+    assert "キットの部品は検証していません。" in driver.said()
 
 
 def test_a_model_that_could_not_be_used_is_explained_until_it_is_tried_again(driver, where):
