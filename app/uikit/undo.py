@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QFrame, QWidget
+from PySide6.QtWidgets import QFrame, QLineEdit, QPlainTextEdit, QWidget
 
 from app.base.wording import nest_quotes, phrase
 from app.uikit.theme import Theme
@@ -19,12 +19,19 @@ TITLE_CHARACTERS_MIN = 6
 UNDO, REDO = ("common.undo", "undo-2"), ("common.redo", "redo-2")  # key of the button's name, and its icon
 
 
-def undo_key(event: QKeyEvent) -> str:
-    """Return "undo" for Ctrl+Z, "redo" for Ctrl+Shift+Z and Ctrl+Y, and "" for other keys."""
+def undo_key(event: QKeyEvent, at: QWidget) -> str:
+    """Return "undo" for Ctrl+Z, "redo" for Ctrl+Shift+Z and Ctrl+Y, and "" for other keys. `at`: who got the key."""
     if event.matches(QKeySequence.StandardKey.Undo):
         return "undo"
     is_ctrl_y = event.keyCombination() == (Qt.KeyboardModifier.ControlModifier | Qt.Key.Key_Y)
-    return "redo" if event.matches(QKeySequence.StandardKey.Redo) or is_ctrl_y else ""
+    is_redo = event.matches(QKeySequence.StandardKey.Redo) or (is_ctrl_y and not is_typing(at))
+    return "redo" if is_redo else ""
+
+
+def is_typing(at: QWidget) -> bool:
+    """Return whether a text field of the window has the focus: on some desktops it leaves Ctrl+Y to what is around."""
+    focus = at.window().focusWidget()
+    return isinstance(focus, QLineEdit | QPlainTextEdit) and not focus.isReadOnly()
 
 
 class Toast(QFrame):

@@ -135,7 +135,7 @@ def test_the_time_left_does_not_rise_in_words_either(tmp_path: Path, machine: Ma
 
 def least_s(text: str) -> int:
     """The lower end of what is said, in seconds."""
-    low, _, high = text.partition("～")
+    low, _, high = text.partition("〜")
     low += "" if re.search("[秒分]", low) else high[-1:]
     return sum({"秒": 1, "分": 60, "時間": 3600}[unit] * int(n) for n, unit in re.findall(r"(\d+)\s?(秒|分|時間)", low))
 

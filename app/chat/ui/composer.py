@@ -8,7 +8,9 @@ after the user opens another conversation, and after a crash.
 import sys
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption
+from PySide6.QtGui import (
+    QFocusEvent, QInputMethodEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption,
+)  # fmt: skip
 from PySide6.QtWidgets import QCheckBox, QFrame, QPlainTextEdit, QWidget
 
 from app.base.wording import phrase
@@ -100,7 +102,13 @@ class QuestionEditor(QPlainTextEdit):
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
-        self._is_untouched = True
+        if event.reason() != Qt.FocusReason.PopupFocusReason:  # after a menu it has the focus again, not newly
+            self._is_untouched = True
+
+    def inputMethodEvent(self, event: QInputMethodEvent) -> None:
+        if event.preeditString() or event.commitString():  # others come with the focus
+            self._is_untouched = False
+        super().inputMethodEvent(event)
 
     def _on_return(self, event: QKeyEvent) -> None:
         """Break the line with Shift, send with Ctrl, else do what the settings say. A key held down never sends."""

@@ -183,6 +183,7 @@ class BlindView(QWidget):
         """Give the vote again that was taken back last."""
         if self.comparison is not None and self._retracted:
             *others, vote = self._retracted
+            self.resume()
             self._write(partial(self.comparison.vote, vote), partial(self._on_voted, vote, others))
 
     def resume(self) -> None:
@@ -229,8 +230,8 @@ class BlindView(QWidget):
         if self.comparison is None or self.panel not in (self.voting, self.result):
             return None
         acts = {"undo": (self.comparison.votes, self.undo), "redo": (self._retracted, self.redo)}
-        votes, act = acts.get(undo_key(event), ((), self.undo))
-        return act if votes or (self._is_busy and undo_key(event)) else None
+        votes, act = acts.get(undo_key(event, self), ((), None))
+        return act if votes or self._is_busy else None
 
     @property
     def _has_keyboard(self) -> bool:

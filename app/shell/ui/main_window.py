@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QLineEdit, QMainWindow, QPlainTextEdit, QStackedWidget, QWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -38,7 +38,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.uikit import dialogs
 from app.uikit.page import NavigationSignals, Page
 from app.uikit.theme import Theme, application
-from app.uikit.undo import Toast, UndoableAction, UndoStack
+from app.uikit.undo import Toast, UndoableAction, UndoStack, is_typing
 from app.uikit.widgets.buttons import IconButton
 from app.uikit.widgets.containers import make_column
 from app.uikit.widgets.labels import Separator
@@ -247,6 +247,7 @@ class MainWindow(QMainWindow):
         self.sidebar.new_requested.connect(self._on_new_requested)
         self.sidebar.traffic.clicked.connect(lambda: self.show_settings("network"))
         self.sidebar.list.chosen.connect(self._on_conversation_chosen)
+        self.sidebar.list.chosen.connect(self._on_conversation_clicked)
         self.sidebar.search_requested.connect(self._on_search_requested)
         self.sidebar.temporary_requested.connect(self._on_temporary_requested)
         self.sidebar.folder_requested.connect(self.list_actions.add_folder)
@@ -402,6 +403,8 @@ class MainWindow(QMainWindow):
     def _on_conversation_chosen(self, conversation_id: int) -> None:
         self._session.open(conversation_id)
         self._on_page_chosen("ask")
+
+    def _on_conversation_clicked(self, conversation_id: int) -> None:
         self._clicked_id = conversation_id
 
     def _on_conversations_changed(self) -> None:
@@ -426,6 +429,7 @@ class MainWindow(QMainWindow):
             self.pages.settings().show_traffic(self.sidebar.traffic.lines())
 
     def _on_conversation_opened(self, conversation: Conversation | None, _messages: list[Message]) -> None:
+        self._clicked_id = None
         is_listed = not self._session.is_temporary
         self.sidebar.show_open(conversation.id if conversation and is_listed else None)
         self.sidebar.conversations.set_drafts(self._conversations.with_drafts())
@@ -465,9 +469,7 @@ class MainWindow(QMainWindow):
         self.undo_stack.offer(action)
 
     def _on_redo_key(self) -> None:
-        """Redo, unless a text field has the focus: on some desktops it does not know this key."""
-        focus = self.focusWidget()
-        if not isinstance(focus, QLineEdit | QPlainTextEdit) or focus.isReadOnly():
+        if not is_typing(self):
             self.undo_stack.redo()
 
     def _on_preferences_changed(self, settings: Settings) -> None:

@@ -354,16 +354,21 @@ class RunClock:
             yield from (self._costs[one] * (self._pace if one == "exporting" else 1.0) for one in later)
         if not self._has_verdict:
             return
-        steps = _FORMS if self._gate in _FORMS[:-1] else _VERDICT[2 if self.load.has_file else 0 :]
+        steps = _FORMS if self._gate in _FORMS[:-1] else _verdict_steps(self.load)
         first = steps.index(self._gate) + 1 if self._gate in steps else 0
         first = len(steps) if self._gate is not None and self._gate[0] == "answer" else first
-        left = [step for step in steps[first:] if self.load.has_shipped or step[1] != "base+shipped"]
-        yield from (self._costs[_cost_of(step)] * self._pace for step in left)
+        yield from (self._costs[_cost_of(step)] * self._pace for step in steps[first:])
 
 
 def _left_of(cost_s: float, spent_s: float) -> float:
     """Return the seconds left of what should cost `cost_s`. What has outlasted that takes twice the excess again."""
     return max(cost_s - spent_s, LEAST_LEFT * cost_s + LATE_FACTOR * max(0.0, spent_s - cost_s))
+
+
+def _verdict_steps(load: Workload) -> tuple[tuple[str, str], ...]:
+    """Return the steps of the gate up to the verdict."""
+    steps = _VERDICT[2 if load.has_file else 0 :]
+    return tuple(step for step in steps if load.has_shipped or step[1] != "base+shipped")
 
 
 def _cost_of(step: tuple[str, str]) -> str:
@@ -378,8 +383,7 @@ def verdict_s(requested: RunSpec, facts: Mapping[str, Any]) -> float:
     """
     load = workload_of(requested, facts)
     costs = read_rates(Path(requested.folder)).costs(load)
-    steps = [step for step in _VERDICT[2 if load.has_file else 0 :] if load.has_shipped or step[1] != "base+shipped"]
-    return sum(costs[_cost_of(step)] for step in steps) if load.held_out else 0.0
+    return sum(costs[_cost_of(step)] for step in _verdict_steps(load)) if load.held_out else 0.0
 
 
 def _count_lines(path: Path) -> int:

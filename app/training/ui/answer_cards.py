@@ -63,7 +63,7 @@ MOST_CHARACTERS = 160  # most characters of an answer, unless the user shows all
 
 
 class AnswerPairsCard(Card):
-    """A card with answers before and after training (問いごとの前後). It is hidden if there are none."""
+    """A card with answers before and after training (問いごとの前後)."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__(phrase("training.before_and_after_by_question"))
@@ -94,13 +94,11 @@ class AnswerPairsCard(Card):
         self.whole_button.clicked.connect(self._show_page)
         self.back_button.clicked.connect(lambda: self._turn_page(-PAIRS_PER_PAGE))
         self.next_button.clicked.connect(lambda: self._turn_page(PAIRS_PER_PAGE))
-        self.hide()
 
     def show_pairs(self, pairs: Sequence[AnswerPair]) -> None:
         """Show pairs of answers in the order of `run_result.pairs`, alternating from the worst and the best."""
         if tuple(pairs) != self._pairs:
             self._pairs, self._first = tuple(pairs), 0
-        self.setVisible(bool(pairs))
         found = [pair.kind for pair in pairs]
         counts = phrase("training.better_a_same_b_worse")
         self.counts.setText(counts.format(a=found.count("better"), b=found.count("same"), c=found.count("worse")))

@@ -273,10 +273,7 @@ class GateTable(TableCard):
 
 
 class CategoriesCard(Card):
-    """A card with the losses before and after training by category (分野別), as a plot or a table.
-
-    It is hidden if the rows have no categories.
-    """
+    """A card with the losses before and after training by category (分野別), as a plot or a table."""
 
     def __init__(self, theme: Theme) -> None:
         super().__init__("")
@@ -291,10 +288,8 @@ class CategoriesCard(Card):
             self.column.addWidget(widget)
         self.table_button.toggled.connect(self._show_table)
         self._show_table(False)
-        self.hide()
 
     def show_categories(self, losses: CategoryLosses) -> None:
-        self.setVisible(bool(losses.rows))
         self.title.setText(verdict_texts.category_title(losses))
         self._rows = [_plot_row(row) for row in losses.rows]
         self.plot.redraw()

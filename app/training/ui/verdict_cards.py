@@ -229,7 +229,7 @@ COLUMNS = 5
 
 
 class FormsCard(TableCard):
-    """A card to choose a model form. It is hidden until the run is judged."""
+    """A card to choose a model form."""
 
     chosen = Signal(str)  # form
     make_requested = Signal(str)  # form
@@ -250,14 +250,12 @@ class FormsCard(TableCard):
         self.make_button.clicked.connect(lambda: self.make_requested.emit(self.form))
         for widget in (self.note, FlowBox(self.make_button, self.measure_button), self.progress, self.banner):
             self.column.addWidget(widget)
-        self.hide()
 
     def show_choices(self, choices: Sequence[FormChoice]) -> None:
         """Show the forms. The chosen one stays; at first it is the proposed one, or else one whose file exists."""
         if self._choices == tuple(choices):
             return
         self._choices = tuple(choices)
-        self.setVisible(bool(choices))
         if not choices:
             self.form = ""
             return

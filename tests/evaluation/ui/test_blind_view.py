@@ -194,6 +194,17 @@ def test_the_vote_that_was_taken_back_is_named_and_given_again(open_desk: Open) 
     assert desk.votes == ["b_better", "both_wrong"]
 
 
+def test_a_vote_is_given_again_beside_the_comparison_and_not_behind_a_result(open_desk: Open) -> None:
+    desk = open_desk(blind_study(6))
+    desk.begin()
+    desk.press(Qt.Key.Key_2)
+    desk.press(Qt.Key.Key_3)
+    desk.press(Qt.Key.Key_Z, CONTROL)
+    desk.show_result()
+    desk.press(Qt.Key.Key_Y, CONTROL)
+    assert (desk.view.panel, desk.votes) == (desk.view.voting, ["b_better", "same"])
+
+
 def test_a_button_votes_and_leaves_the_keyboard_where_the_keys_work(open_desk: Open) -> None:
     desk = open_desk(blind_study(6))
     desk.begin()

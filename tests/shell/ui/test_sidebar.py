@@ -4,7 +4,7 @@ import json
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QContextMenuEvent, QDropEvent, QFontMetrics, QShortcut
+from PySide6.QtGui import QContextMenuEvent, QDropEvent, QFocusEvent, QFontMetrics, QShortcut
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 
 from app.base.settings import Settings
@@ -187,6 +187,34 @@ def test_delete_is_about_the_conversation_that_was_clicked_though_its_field_has_
     assert texts(at.model)[1:] == ["一"]
     assert at.window.toast.accessibleName() == "「二」をごみ箱に移しました。30 日間戻せます。"
     press(Qt.Key.Key_Delete)
+    assert texts(at.model)[1:] == ["一"]
+
+
+def test_delete_leaves_a_clicked_conversation_alone_when_anything_was_done_since(hand, store, qtbot):
+    [id] = questions(store, "一")
+    at = hand()
+    page = at.window.page("ask")
+    editor = page.composer.editor
+    at.window.activateWindow()
+    qtbot.waitUntil(at.window.isActiveWindow)
+
+    def convert_and_give_up() -> None:
+        convert(editor, "か")
+        convert(editor, "")
+
+    def type_and_cut_in_a_menu() -> None:
+        qtbot.keyClick(editor, Qt.Key.Key_A)
+        QApplication.sendEvent(editor, QFocusEvent(QEvent.Type.FocusIn, Qt.FocusReason.PopupFocusReason))
+        editor.clear()
+
+    for done in (at.window._on_new_requested, convert_and_give_up, type_and_cut_in_a_menu):
+        at.click(id)
+        done()
+        assert at.window.focusWidget() is editor
+        qtbot.keyClick(editor, Qt.Key.Key_Delete)
+        assert texts(at.model)[1:] == ["一"], done
+    at.window._navigation.conversation_requested.emit(id)  # found by the search
+    qtbot.keyClick(editor, Qt.Key.Key_Delete)
     assert texts(at.model)[1:] == ["一"]
 
 

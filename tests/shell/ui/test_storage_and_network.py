@@ -288,7 +288,7 @@ def test_the_list_of_uses_says_that_there_are_none_and_shows_the_last_of_many(th
     assert traffic.findChild(Label).text() == "ありません。"
     traffic.show_lines([(f"{number} 件目", "log") for number in range(50)])
     assert [traffic.buttons[0].text(), traffic.buttons[-1].text()] == ["30 件目", "49 件目"]
-    assert traffic.more_button.text() == "これより前の 30 件を見る"
+    assert traffic.more_button.text() == "これより前も見る（あと 30 件）"
     for shown in (40, 50):
         traffic.more_button.click()
         assert (len(traffic.buttons), traffic.buttons[-1].text()) == (shown, "49 件目")

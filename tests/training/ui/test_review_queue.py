@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from PySide6.QtCore import QEvent, Qt
@@ -11,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.base.errors import AppError
 from app.base.wording import phrase
 from app.training.data import curation
 from app.training.data.curation import CurationItem, Decision
@@ -161,6 +163,23 @@ def test_undo_in_the_queue_comes_before_that_of_the_window_and_after_that_of_a_f
     driver.edit(NEW, keeps=False)
     driver.press(driver.editor.answer, Qt.Key.Key_Z, CONTROL)
     assert (driver.answer, driver.states(1)) == (ANSWER, ["accepted"])
+    driver.undo()
+    driver.edit(NEW, keeps=False)
+    driver.press(driver.editor.answer, Qt.Key.Key_Y, CONTROL)  # which on some desktops is no key of a field
+    assert (driver.answer, driver.states(1)) == (NEW, ["undecided"])
+
+
+def test_a_decision_that_could_not_be_made_again_can_still_be(
+    driver: ReviewDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.decide("a")
+    driver.undo()
+    with monkeypatch.context() as full_drive:
+        full_drive.setattr(driver.work, "decide", Mock(side_effect=AppError("drive_space", path="/", need_bytes=1, free_bytes=0)))
+        driver.click(driver.foot.redo_button)
+    assert driver.foot.redo_button.isVisible()
+    driver.click(driver.foot.redo_button)
+    assert driver.states(1) == ["accepted"]
 
 
 # ----------------------------------------------------------------------------------------------------------- edits

@@ -1,6 +1,6 @@
 """Show the review queue (見直し): keys accept, edit or reject the current row, and the next undecided one follows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent, QResizeEvent
@@ -95,7 +95,7 @@ class ReviewTab(QWidget):
             act()
 
     def _act_of(self, event: QKeyEvent) -> Callable[[], None] | None:
-        return {"undo": self.undo, "redo": self.redo}.get(undo_key(event))
+        return {"undo": self.undo, "redo": self.redo}.get(undo_key(event, self))
 
     # ----------------------------------------------------------------- deciding
 
@@ -145,9 +145,7 @@ class ReviewTab(QWidget):
         if self._undone:
             *others, decision = self._undone
             self.show_item(decision.number)
-            self._decide(decision)
-            self._undone = others
-            self._show_foot()
+            self._decide(decision, others)
 
     # ----------------------------------------------------------------- building
 
@@ -255,7 +253,8 @@ class ReviewTab(QWidget):
 
     # ---------------------------------------------------------------------- slots
 
-    def _decide(self, decision: Decision) -> None:
+    def _decide(self, decision: Decision, undone: Sequence[Decision] = ()) -> None:
+        """Store a decision and show the next item. `undone`: the decisions that can be made again afterwards."""
         assert self._curation is not None
         number = decision.number
         following = self.items.following(number)
@@ -266,7 +265,7 @@ class ReviewTab(QWidget):
             self._on_failed(error)
             return
         self.banner.hide()
-        self._undone.clear()
+        self._undone = list(undone)
         if number in self._edits:
             self._decided_edits[number] = self._edits.pop(number)
         else:
