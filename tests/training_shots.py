@@ -246,7 +246,7 @@ def training_check(parts: AppContext) -> None:
     )
     forecast = TrainingForecast(
         "", 2460.0, 9_600_000_000, 14_900_000_000, 600_000_000, 312 * GB, is_exact=True, findings=found,
-        is_measured=True, device="cuda", verdict_s=240.0,
+        is_measured=True, device="cuda", whole_s=2790.0,
     )  # fmt: skip
     work.change(has_environment=True)
     work.change(forecast=dataclasses.replace(forecast, mark=work.draft.mark))

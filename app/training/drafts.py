@@ -123,7 +123,7 @@ class TrainingForecast:
     changes: tuple[tuple[str, Any], ...] = ()
     is_measured: bool = False
     device: str = ""  # "cuda" | "cpu"; "": unknown
-    verdict_s: float = 0.0  # seconds after the training until its verdict; 0: there is none
+    whole_s: float = 0.0  # seconds from the start of the run to its verdict; 0: there is none
 
 
 @dataclass(frozen=True, slots=True)

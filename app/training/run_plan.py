@@ -146,7 +146,8 @@ class RunPlan:
     problem: AppError | None = None
     changes: tuple[tuple[str, Any], ...] = ()
     measured: RunForecast | None = None
-    verdict_s: float = 0.0  # seconds from the end of the training to its verdict
+    before_s: float = 0.0  # seconds from the start of the run to that of its training
+    verdict_s: float = 0.0  # seconds from the end of the training to its verdict; 0: there is none
 
     @property
     def preview(self) -> Preview | None:
@@ -206,6 +207,7 @@ def plan_run(
     shape, effective, forecast = base.shape, found.spec, found.forecast
     memory = estimate.estimate_memory(shape, effective, _longest_sequence(effective, found.counts))
     workload = {"parameters": shape.parameters, "examples": found.counts.rows, "tokens": found.counts.tokens}
+    before_s, verdict_s = run_clock.stages_around(effective, workload)
     if forecast:
         device = _with_measured_memory(device, forecast, effective, memory)
     plan = RunPlan(
@@ -220,7 +222,8 @@ def plan_run(
         previews=found.previews,
         problem=found.problem,
         measured=forecast if forecast and forecast.is_measured else None,
-        verdict_s=run_clock.verdict_s(effective, workload),
+        before_s=before_s,
+        verdict_s=verdict_s,
     )
     return plan if plan.has_memory else dataclasses.replace(plan, changes=suggest_changes(shape, plan))
 

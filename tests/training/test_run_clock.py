@@ -262,7 +262,8 @@ def test_how_long_a_verdict_takes_is_known_before_the_training_by_what_earlier_o
     rows = tmp_path / "holdout.jsonl"
     rows.write_text("{}\n" * 10)
     requested = RunSpec(str(tmp_path / "runs" / "a"), str(tmp_path / "base.gguf"), "train", "val", holdout=str(rows))
-    first = run_clock.verdict_s(requested, {})
-    (tmp_path / run_clock.RATES_FILE).write_text(json.dumps(dict.fromkeys(("score", "base", "answer"), 3.0)))
-    assert 10 < first == pytest.approx(run_clock.verdict_s(requested, {}) / 3)
-    assert run_clock.verdict_s(dataclasses.replace(requested, holdout=""), {}) == 0.0
+    before, first = run_clock.stages_around(requested, {})
+    (tmp_path / run_clock.RATES_FILE).write_text(json.dumps(dict.fromkeys(("exporting", "score", "base", "answer"), 3.0)))
+    assert 10 < first == pytest.approx(run_clock.stages_around(requested, {})[1] / 3)
+    assert 10 < before
+    assert run_clock.stages_around(dataclasses.replace(requested, holdout=""), {}) == (before, 0.0)

@@ -376,14 +376,15 @@ def _cost_of(step: tuple[str, str]) -> str:
     return "base" if step == ("score", "base") else step[0]
 
 
-def verdict_s(requested: RunSpec, facts: Mapping[str, Any]) -> float:
-    """Return the seconds from the end of a planned training to its verdict; 0 without held-out rows.
+def stages_around(requested: RunSpec, facts: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the seconds before a planned training, and from its end to its verdict, 0 without held-out rows.
 
     `facts`: as for `workload_of`.
     """
     load = workload_of(requested, facts)
     costs = read_rates(Path(requested.folder)).costs(load)
-    return sum(costs[_cost_of(step)] for step in _verdict_steps(load)) if load.held_out else 0.0
+    before, after = STAGES[: STAGES.index("training")], ("exporting", *map(_cost_of, _verdict_steps(load)))
+    return sum(costs[one] for one in before), sum(costs[one] for one in after) if load.held_out else 0.0
 
 
 def _count_lines(path: Path) -> int:

@@ -389,7 +389,7 @@ class DraftEditor(QObject):
         forecast = TrainingForecast(
             draft.mark, plan.total_s, plan.needed_bytes, plan.allowed_bytes, plan.disk.training,
             plan.free_disk_bytes, plan.counts.is_exact, plan.findings, plan.changes, plan.measured is not None,
-            plan.device.kind, plan.verdict_s,
+            plan.device.kind, plan.before_s + plan.total_s + plan.verdict_s if plan.verdict_s else 0.0,
         )  # fmt: skip
         self._keep(dataclasses.replace(self.draft, forecast=forecast))
 

@@ -389,8 +389,8 @@ class ForecastBox(QFrame):
 
     def _headline(self, forecast: TrainingForecast, name: str) -> str:
         duration = localization.format_about_time(forecast.seconds)
-        if forecast.verdict_s:
-            whole = localization.format_about_time(forecast.seconds + forecast.verdict_s)
+        if forecast.whole_s:
+            whole = localization.format_about_time(forecast.whole_s)
             duration = phrase("training.time_and_verdict", time=duration, whole=whole)
         key = "training.after_a_3_step_trial" if forecast.is_measured else "training.estimate_time_memory_size"
         return phrase(key, time=duration, memory=name, size=localization.format_gigabytes(forecast.memory_bytes))

@@ -89,7 +89,7 @@ class VerdictCard(QFrame):
             button.setEnabled(can)
             button.setAccessibleDescription("" if can else why_not)
         self.why_not.setText(f"▲ {why_not}" if why_not else "")
-        self.why_not.setVisible(bool(why_not))
+        self._fold()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, super().minimumSizeHint().height())
@@ -131,7 +131,7 @@ class VerdictCard(QFrame):
         self.fold_button.setText(
             phrase("training.hide_reasons_and_figures") if is_shown else phrase("training.reasons_and_figures")
         )
-        for label in (self.reasons, self.detail, self.warning):
+        for label in (self.reasons, self.detail, self.warning, self.why_not):
             label.setVisible(is_shown and bool(label.text()))
         self.report_button.setVisible(self._has_report and is_shown)
         if self.is_rejected:

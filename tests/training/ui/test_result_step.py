@@ -202,6 +202,11 @@ def test_a_rejected_run_is_used_only_against_a_warning(driver: ResultDriver) -> 
     assert (verdict.use_button.property("kind"), verdict.warning.isVisible()) == ("quiet", True)
     assert phrase("training.failed") in words(step.gate_table)
     assert phrase("training.recommended") not in words(step.forms)
+    driver.press(step.forms.buttons["Q8_0"], Qt.Key.Key_Space)
+    assert verdict.why_not.isVisible()
+    driver.click(verdict.fold_button)
+    assert not verdict.why_not.isVisible()  # of a button that is folded too
+    driver.click(verdict.fold_button)
     step.categories.table_button.click()
     driver.until(lambda: step.width() <= 400)
     driver.assert_whole()
