@@ -324,13 +324,6 @@ def test_out_of_a_secret_collection_documents_move_after_a_yes_and_back_without(
     assert filled.secrecy.dialog is dialog
 
 
-def test_the_next_offer_has_the_height_that_its_longer_words_need(filled, qtbot):
-    offer, one = filled.page.offer, filled.page.collection
-    for title in ("短い名前", "長い名前" * 60):
-        filled.page._on_offered(ReadingOffer(one.id, title, 6, (CollectionRef(one.id, title),), ()))
-        qtbot.waitUntil(lambda: offer.height() >= offer.heightForWidth(offer.width()))
-
-
 def test_a_collection_gets_its_former_name_back(filled):
     dialog = filled.page.collection_actions.ask_name(filled.page.collection)
     dialog.field.setText("新しい名前")

@@ -206,7 +206,7 @@ def test_three_steps_are_tried_where_they_are_wanted(driver: CheckDriver) -> Non
     driver.click(step.forecast.trial_button)
     assert (step.progress.isVisible(), step.again_button.isEnabled()) == (True, False)
     driver.wait()
-    found = "3 ステップ試した結果：判定まで約 41 分（学習は約 41 分）、メモリ 2.0\u00a0GB"
+    found = "3 ステップ試した結果：判定まで約 42 分（学習は約 41 分）、メモリ 2.0\u00a0GB"
     assert step.forecast.headline.text() == found
     assert step.forecast.memory.words.text().startswith("必要 2.0\u00a0GB／使える ")
     assert not step.forecast.trial_button.isVisible()
