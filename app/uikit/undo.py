@@ -23,9 +23,9 @@ def undo_key(event: QKeyEvent, at: QWidget) -> str:
     """Return "undo" for Ctrl+Z, "redo" for Ctrl+Shift+Z and Ctrl+Y, and "" for other keys. `at`: who got the key."""
     if event.matches(QKeySequence.StandardKey.Undo):
         return "undo"
-    is_ctrl_y = event.keyCombination() == (Qt.KeyboardModifier.ControlModifier | Qt.Key.Key_Y)
-    is_redo = event.matches(QKeySequence.StandardKey.Redo) or (is_ctrl_y and not is_typing(at))
-    return "redo" if is_redo else ""
+    if event.keyCombination() == (Qt.KeyboardModifier.ControlModifier | Qt.Key.Key_Y):
+        return "" if is_typing(at) else "redo"
+    return "redo" if event.matches(QKeySequence.StandardKey.Redo) else ""
 
 
 def is_typing(at: QWidget) -> bool:

@@ -232,7 +232,7 @@ def test_a_gain_that_is_not_proven_tells_how_many_questions_would_prove_it() -> 
     assert reason.code == "shipped_unproven"
     times = ((change.high - change.low) / 2 / change.mean) ** 2
     assert reason.facts["needed"] == pytest.approx(COUNT * times, rel=0.06)
-    assert f"約 {reason.facts['needed']:,} 件あれば言えます" in quality_gate.reason_text(reason)
+    assert f"約 {reason.facts['needed']:,} 件あれば言い切れます" in quality_gate.reason_text(reason)
     for other in (replace(change, mean=0.1), replace(change, units=4), replace(change, mean=-1e-4)):
         assert quality_gate.change_facts(other)["needed"] == 0  # worse, too few, or far too many
 

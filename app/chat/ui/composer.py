@@ -2,15 +2,24 @@
 
 The lines above the field inform the user that an earlier question is being edited, or that a remote model is selected
 and the text leaves this machine. `ComposerDrafts` stores unsent text with its conversation, so that it is still there
-after the user opens another conversation, and after a crash.
+after the user opens another conversation, and after a crash. The module is over 450 lines long because the field, what
+is around it and its drafts are used together only.
 """
 
 import sys
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QFocusEvent, QInputMethodEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption,
-)  # fmt: skip
+    QFocusEvent,
+    QInputMethodEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QTextCursor,
+    QTextOption,
+)
 from PySide6.QtWidgets import QCheckBox, QFrame, QPlainTextEdit, QWidget
 
 from app.base.wording import phrase

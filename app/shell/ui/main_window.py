@@ -205,7 +205,7 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Move the conversation that was just clicked to the bin: its empty field has the focus, and leaves Delete here."""
+        """Move the conversation that was just clicked to the bin: its empty field leaves Delete here."""
         is_delete = event.matches(QKeySequence.StandardKey.Delete) and not event.isAutoRepeat()
         if is_delete and self._clicked_id is not None:
             self.list_actions.bin([self._clicked_id])

@@ -175,7 +175,8 @@ def test_a_decision_that_could_not_be_made_again_can_still_be(
     driver.decide("a")
     driver.undo()
     with monkeypatch.context() as full_drive:
-        full_drive.setattr(driver.work, "decide", Mock(side_effect=AppError("drive_space", path="/", need_bytes=1, free_bytes=0)))
+        full = AppError("drive_space", path="/", need_bytes=1, free_bytes=0)
+        full_drive.setattr(driver.work, "decide", Mock(side_effect=full))
         driver.click(driver.foot.redo_button)
     assert driver.foot.redo_button.isVisible()
     driver.click(driver.foot.redo_button)
