@@ -65,7 +65,7 @@ def shrink_dictionary(dictionary: Path, resources: Path) -> None:
         head += _with_length(name.encode("ascii")) + _number(_PAGE + len(body)) + _number(len(part))
         body += part + bytes(-len(part) % _PAGE)
     dictionary.write_bytes(head.ljust(_PAGE, b"\0") + body)
-    (resources / "unk.def").write_text("\n".join([f"# {_NOTE}", *map(",".join, lines), ""]), "utf-8")
+    (resources / "unk.def").write_text("\n".join([f"# {_NOTE}", *map(",".join, lines), ""]), "utf-8", newline="\n")
     (resources / "sudachi.json").write_text(json.dumps(settings, ensure_ascii=False, indent=1), "utf-8")
 
 
