@@ -350,8 +350,8 @@ def generate_answers(
 ) -> list[tuple[str, bool]]:
     """Return the answers to the inputs' questions, and whether the model itself ended each. Decoding is greedy.
 
-    As many are written at once as fit into a step's memory, with padding on the left. `most`: maximum number of tokens
-    of an answer. `check` is called after each token and may raise.
+    As many are written at once as have twice the tokens of a step, which needs gradients too, with padding on the left.
+    `most`: maximum number of tokens of an answer. `check` is called after each token and may raise.
     """
     tokens, device = material.tokens, device_of(model)
     prompts = [tokens.encode(forms.prompt_pieces(material.form, one)).ids for one in material.questions]

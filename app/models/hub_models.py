@@ -41,10 +41,10 @@ class HubReference:
     revision: str = "main"
 
 
-def parse_reference(text: str) -> HubReference | None:
+def parse_reference(text: str, revision: str | None = None) -> HubReference | None:
     """Return what a text names: owner/name, with /FILE, :FILE, :QUANTIZATION or @REVISION, or a page of huggingface.co.
 
-    None if it is none of these, such as the id of a card.
+    `revision`: instead of the one in the text. None if it is none of these, such as the id of a card.
     """
     address = text.strip().partition("?")[0].partition("#")[0]
     found = _REFERENCE.fullmatch(address)
@@ -52,7 +52,7 @@ def parse_reference(text: str) -> HubReference | None:
         return None
     shown = _SHOWN_FILE.search(text)
     wanted = unquote(found["path"] or found["file"] or (shown[1] if shown else "")) or found["wanted"] or ""
-    return HubReference(found["repository"], wanted, unquote(found["revision"] or found["at"] or "main"))
+    return HubReference(found["repository"], wanted, revision or unquote(found["revision"] or found["at"] or "main"))
 
 
 def card_of(found: HubRepository) -> ModelCard:
@@ -108,13 +108,14 @@ def choose_file(card: ModelCard, wanted: str) -> ModelFile:
 
     Raises AppError("download_no_quant").
     """
+    usual = model_fit.usual_file(card)
     if not wanted:
-        usual = model_fit.usual_file(card)
         assert usual is not None
         return usual
+    files = sorted(card.files, key=lambda file: file is not usual)  # of those of a pattern, the usual one
     exact = wanted.casefold()
     for keys in (_names, _stems, _quantizations):
-        for file in card.files:
+        for file in files:
             named = [key.casefold() for key in keys(file)]
             if exact in named or fnmatch.filter(named, exact):
                 return file

@@ -54,6 +54,12 @@ def test_what_is_no_model_or_has_a_deceitful_name_is_left_out(repository: str, f
     assert caught.value.code == "hub_no_gguf"
 
 
+def test_of_the_files_of_a_pattern_the_usual_one_is_taken() -> None:
+    card = hub_models.card_of(HubRepository("owner/m", "c" * 40, listed("M-Q2_K.gguf", "M-Q4_K_M.gguf", "M-Q8_0.gguf")))
+    found = [hub_models.choose_file(card, wanted).quantization for wanted in ("*.gguf", "*Q8*", "q2_k")]
+    assert found == ["Q4_K_M", "Q8_0", "Q2_K"]
+
+
 @pytest.mark.parametrize(
     "name", ["qwen3-8b", "Qwen3", "./model.gguf", "/srv/models/m.gguf", "a/b/c", "owner/", "a b/c"]
 )

@@ -61,7 +61,7 @@ def kinds(dictionary: Path, resources: Path) -> tuple["np.ndarray", "np.ndarray"
     costs = np.frombuffer(bytes(data[start + 4 : start + size]), "<i2").reshape(rows, columns)
     words = shared_data._words(data, *blocks["Entries"]) // 2
     numbers = np.frombuffer(data[: len(data) // 2 * 2], "<i2")
-    unknown = [line.split(",") for line in (resources / "unk.def").read_text("utf-8").splitlines()]
+    unknown = [line.split(",") for line in (resources / "unk.def").read_text("utf-8").splitlines() if line[0] != "#"]
     plugins = json.loads((resources / "sudachi.json").read_text("utf-8"))["oovProviderPlugin"]
     others = [(one["leftId"], one["rightId"]) for one in plugins if "leftId" in one]
     others += [(int(line[1]), int(line[2])) for line in unknown]

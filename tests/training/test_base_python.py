@@ -142,5 +142,8 @@ def test_the_packed_uv_of_a_bundle_is_unpacked_where_the_environment_is_made(tmp
         found = shipped_tools.find_uv(where)
         assert subprocess.run([found], capture_output=True, text=True, check=True).stdout == f"{version}\n"
         assert found.parent == where.part_folder
+    with monkeypatch.context() as full:
+        full.setattr(shipped_tools, "write_atomically", lambda _path, unpacked: Path("/dev/full").write_bytes(unpacked))
+        assert refused(shipped_tools.make_venv, Path(sys.executable), where, tmp_path).code == "training_disk_full"
     packed.write_bytes(packed.read_bytes()[:-9])
     assert refused(shipped_tools.find_uv, where).code == "uv_not_shipped"

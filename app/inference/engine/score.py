@@ -40,7 +40,7 @@ REFERENCE_VERSION = 1
 KEPT_PER_PLACE = 1024
 _HEADER_BYTES = 4096
 # That another try without cards may mend.
-_FAILURES_OF_CARDS = ("model_unreadable", "context_failed", "score_failed", "score_not_finite")
+_FAILURES_OF_CARDS = ("model_unreadable", "adapter_unreadable", "context_failed", "score_failed", "score_not_finite")
 _LEAST_MASS = 1e-30  # used for a rest that rounding has reduced to zero
 
 Floats = npt.NDArray[np.float32]

@@ -68,7 +68,7 @@ def _download(options: argparse.Namespace, where: Paths, output: Output) -> int:
     with opened_downloads(where) as (downloads, preferences, library):
         session = _DownloadSession(downloads, preferences.value, output, _download_source(options.place), token)
         find = _find_base if options.as_base else _find_file
-        found = find(_with_revision(options.model, options.revision), options.file or options.quant, session)
+        found = find(options.model, options.file or options.quant, options.revision, session)
         session.run(*found, is_shared=options.share)
         if session.model is not None and local_models.needs_template_consent(session.model):
             if options.trust_template:
@@ -151,15 +151,9 @@ def answer_of(search: HubSearch) -> Any:
     return loop.result
 
 
-def _with_revision(name: str, revision: str | None) -> str:
-    """Return what names a model, at a branch, tag or commit."""
-    named = hub_models.parse_reference(name)
-    if not revision or named is None:
-        return name
-    return f"{named.repository}@{revision}" + (f":{named.wanted}" if named.wanted else "")
-
-
-def _find_file(name: str, quantization: str | None, session: "_DownloadSession") -> tuple[ModelCard, ModelFile]:
+def _find_file(
+    name: str, quantization: str | None, revision: str | None, session: "_DownloadSession"
+) -> tuple[ModelCard, ModelFile]:
     """Return the card named `name` and its file: of `quantization`, else the usual one.
 
     A repository of the hub is looked up, unless the catalogue has the wanted file of it. Raises AppError:
@@ -167,7 +161,10 @@ def _find_file(name: str, quantization: str | None, session: "_DownloadSession")
     looking up.
     """
     book = catalogue.load()
-    card, reference = book.find(name), hub_models.parse_reference(name)
+    card, reference = book.find(name), hub_models.parse_reference(name, revision)
+    if card is not None and revision and card.files and not card.package:  # not the one that the catalogue has
+        repository = hub_models.choose_file(card, quantization or "").repository
+        card, reference = None, HubReference(repository, revision=revision)
     if card is None and reference is not None:
         wanted = reference.wanted or quantization or ""
         for known in (one for one in book.cards if not one.is_found and reference.revision == "main"):
@@ -191,13 +188,15 @@ def _find_file(name: str, quantization: str | None, session: "_DownloadSession")
     return card, hub_models.choose_file(card, quantization or "")
 
 
-def _find_base(name: str, _quantization: str | None, session: "_DownloadSession") -> tuple[ModelCard, ModelFile]:
+def _find_base(
+    name: str, _quantization: str | None, revision: str | None, session: "_DownloadSession"
+) -> tuple[ModelCard, ModelFile]:
     """Return the card and the files of the publisher's weights: of a repository, or those that a card names.
 
     Raises AppError: download_unknown_card, hub_no_weights, those of looking up.
     """
     card = catalogue.load().find(name)
-    reference = hub_models.parse_reference(card.base_model if card else name)
+    reference = hub_models.parse_reference(card.base_model if card else name, revision)
     if reference is None:
         raise AppError("download_unknown_card", wanted=name)
     found = session.look_up(reference, as_base=True)

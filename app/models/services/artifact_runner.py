@@ -166,12 +166,15 @@ class JobTask(StepTask):
             self._end_step(child_exit.last_event)
             return
 
+        # A driver may have ended it, but for what ends where memory is short.
+        is_suspect = child_exit.cause not in ("stopped", "not_started", "killed")
+
         def end_step(_outcome: object) -> None:
             if self._is_killed:
                 return
             if self._is_stopping:
                 self._on_stopped()
-            elif self._packs and not isinstance(child_exit.last_event, Failed):  # a driver may have ended it
+            elif self._packs and is_suspect and not isinstance(child_exit.last_event, Failed):
                 crashes.crashed_packs.add(self._packs)
                 self.start()
             else:

@@ -132,7 +132,7 @@ def _run_uv(arguments: Sequence[str], where: EnvironmentFolders, log: Path, vari
                     lines.append(line.decode("utf-8", "replace").rstrip())
             status = child.wait()
     except OSError as error:
-        raise AppError("training_setup_failed", reason=error.strerror or str(error), log=str(log)) from error
+        raise uv_failure([error.strerror or str(error)], log, where.base) from error
     if status != 0:
         raise uv_failure(lines, log, where.base)
 

@@ -108,26 +108,29 @@ from app.inference.engine import llama, score, scored_model
 from app.inference.offload import Card
 card = llama.Device(0, Card("CUDA0", "カード", {free_bytes}, 1 << 40))
 llama.load_packs = lambda packs: (packs[0], (card,)) if packs else ("", ())
-read = scored_model.ScoredModel.log_probabilities
-def log_probabilities(model, *given):
-    if {fails} and model.card_layers:
-        raise AppError("score_failed", status=-1)
-    return read(model, *given)
-scored_model.ScoredModel.log_probabilities = log_probabilities
+failing = {fails!r}
+done = getattr(scored_model.ScoredModel, failing)
+def fail(model, *given):
+    if model.card_layers:
+        raise AppError("adapter_unreadable" if failing == "_load_adapter" else "score_failed", status=-1)
+    return done(model, *given)
+setattr(scored_model.ScoredModel, failing, fail)
 score.main(sys.argv[2:])
 """
 
 
 @pytest.mark.parametrize(
     ("free_bytes", "fails", "layers"),
-    [(1 << 40, False, "all"), (1, False, "none"), (1 << 40, True, "none")],
-    ids=["room for all", "no room", "a driver that fails"],
+    [(1 << 40, "__str__", "all"), (1, "__str__", "none")]
+    + [(1 << 40, name, "none") for name in ("log_probabilities", "_load_adapter")],
+    ids=["room for all", "no room", "a driver that fails", "no room for the adapter"],
 )
 def test_a_model_is_measured_with_the_layers_that_fit_on_a_card_and_without_them_where_that_fails(
     tmp_path, tiny_model, monkeypatch, free_bytes, fails, layers
 ):
     holdout = held_out.write(tmp_path / "holdout.json", [("首都は？", "東京です。")])
-    job = Score(str(tiny_model), str(holdout), str(tmp_path / "scores.json"))
+    adapter = str(models.tiny_adapter(tmp_path / "adapter.gguf"))
+    job = Score(str(tiny_model), str(holdout), str(tmp_path / "scores.json"), adapter=adapter)
     expected = jobs.finished(job, tmp_path)
     scores = Path(expected.path).read_bytes()
     program_of = ["-c", SCORING.format(free_bytes=free_bytes, fails=fails)]

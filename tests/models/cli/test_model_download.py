@@ -314,12 +314,20 @@ def test_a_known_repository_is_the_catalogues(shell, small):
     assert said.object["id"] == "tiny"
 
 
+def test_another_revision_than_that_of_the_card_is_looked_up(shell, small):
+    shell.card(small)
+    with Hub(small) as hub:
+        said = shell.run(hub, "download", "tiny", "--revision", "v2", "--json")
+        assert said.status == 0, said.err
+        assert [one.path for one in hub.requests if "/revision/v2" in one.path]
+
+
 def test_each_repository_of_a_card_gives_its_own_file():
     card = catalogue.load().card("llama-3-elyza-jp-8b")
     repositories = {file.repository for file in card.files}
     assert len(repositories) == 2
     asked: Any = None  # the hub is not
-    found = [model_download._find_file(one, None, asked) for one in repositories]
+    found = [model_download._find_file(one, None, None, asked) for one in repositories]
     assert {file.repository for _, file in found} == repositories
     assert all(known is card for known, _ in found)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,22 +229,30 @@ def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(bench:
 CRASHING_WITH_PACKS = """
 import json, os, pathlib, runpy, sys
 if json.loads(pathlib.Path(sys.argv[-1]).read_bytes())["packs"]:
-    os.abort()
+    os.kill(os.getpid(), {signal})
 sys.argv[0] = "app"
 runpy.run_module("app", run_name="__main__", alter_sys=True)
 """
 
 
-def test_a_driver_that_crashes_costs_no_verdict(bench, tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGKILL])
+def test_a_driver_that_crashes_costs_no_verdict_and_is_not_blamed_where_memory_is_short(
+    bench, tmp_path, monkeypatch, number
+):
     library = tmp_path / "engine-packs" / "vulkan" / "libggml-vulkan.so"
     library.parent.mkdir(parents=True)
     library.write_bytes(b"driver")
     pack = EnginePack("vulkan", (PackFile(library.name, 6, ""),))
     monkeypatch.setattr(engine_packs, "known_packs", lambda: (pack,))
-    monkeypatch.setattr(programs, "own_program", lambda: [sys.executable, "-c", CRASHING_WITH_PACKS])
+    crashing = CRASHING_WITH_PACKS.format(signal=int(number))
+    monkeypatch.setattr(programs, "own_program", lambda: [sys.executable, "-c", crashing])
     engine_packs.use_folder(library.parent.parent)
     bench.all_forms = False
     try:
+        if number == signal.SIGKILL:  # by the system
+            assert bench.failure().code == "build_died"
+            assert engine_packs.chosen()[1] == ""
+            return
         assert bench.passed().verdict in quality_gate.VERDICTS
         assert engine_packs.chosen() == ((), "crashed")
     finally:
