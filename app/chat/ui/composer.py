@@ -2,24 +2,13 @@
 
 The lines above the field inform the user that an earlier question is being edited, or that a remote model is selected
 and the text leaves this machine. `ComposerDrafts` stores unsent text with its conversation, so that it is still there
-after the user opens another conversation, and after a crash. The module is over 450 lines long because the field, what
-is around it and its drafts are used together only.
+after the user opens another conversation, and after a crash.
 """
 
 import sys
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import (
-    QFocusEvent,
-    QInputMethodEvent,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QTextCursor,
-    QTextOption,
-)
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QTextCursor, QTextOption
 from PySide6.QtWidgets import QCheckBox, QFrame, QPlainTextEdit, QWidget
 
 from app.base.wording import phrase
@@ -58,7 +47,7 @@ class QuestionEditor(QPlainTextEdit):
         self._theme = theme
         self._lines_max = LINES_MAX
         self.send_key = "enter"
-        self._is_untouched = True  # since it has the focus
+        self.is_untouched = True  # since it has the focus
         self._input_method = conversion_guard_of(self)
         self._build()
         self.document().documentLayout().documentSizeChanged.connect(self._fit)
@@ -103,21 +92,16 @@ class QuestionEditor(QPlainTextEdit):
         elif event.key() == Qt.Key.Key_Escape:
             event.accept()
             self.stop_requested.emit()
-        elif event.key() == Qt.Key.Key_Delete and self._is_untouched and self.document().isEmpty():
+        elif event.key() == Qt.Key.Key_Delete and self.is_untouched and self.document().isEmpty():
             event.ignore()  # there is nothing to delete here, but the window may know what was clicked
         else:
-            self._is_untouched = False
+            self.is_untouched = False
             super().keyPressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
         if event.reason() != Qt.FocusReason.PopupFocusReason:  # after a menu it has the focus again, not newly
-            self._is_untouched = True
-
-    def inputMethodEvent(self, event: QInputMethodEvent) -> None:
-        if event.preeditString() or event.commitString():  # others come with the focus
-            self._is_untouched = False
-        super().inputMethodEvent(event)
+            self.is_untouched = True
 
     def _on_return(self, event: QKeyEvent) -> None:
         """Break the line with Shift, send with Ctrl, else do what the settings say. A key held down never sends."""
@@ -390,6 +374,8 @@ class Composer(QWidget):
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.FocusIn, QEvent.Type.FocusOut):
             self.update()
+        elif event.type() == QEvent.Type.InputMethod:
+            self.editor.is_untouched &= not conversion_guard_of(self.editor).is_converting
         elif isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress and self._is_recall_key(event):
             self.last_question_requested.emit()
             return True

@@ -56,8 +56,11 @@ class ConversationActions(QObject):
             rename(self._conversations, renamed, title, self._undo_stack.push)
 
     def bin(self, ids: Sequence[int]) -> None:
-        title, n = self._title(ids), len(ids)
-        if self._conversations.bin(ids):
+        """Move conversations to the bin, with an undo for those that are not there yet."""
+        wanted = set(ids)
+        listed = [one for one in self._conversations.all_conversations() if one.id in wanted]
+        ids, n = [one.id for one in listed], len(listed)
+        if ids and self._conversations.bin(ids):
             action = UndoableAction(
                 done=phrase("chat.moved_title_to_the_bin")
                 if n == 1
@@ -65,7 +68,7 @@ class ConversationActions(QObject):
                 undone=_words("from_bin", n),
                 undo=lambda: self._restore(ids),
                 redo=lambda: self.bin(ids),
-                title=title,
+                title=listed[0].title,
                 conversation_ids=ids,
             )
             self._undo_stack.offer(action)
