@@ -283,9 +283,13 @@ class Sidebar(QWidget):
         """Show conversations, latest first, and folders; ids with `drafts`, and the number `binned`."""
 
         def fill() -> None:
-            self.conversations.set_conversations(conversations, folders=folders, drafts=drafts)
+            is_new = self._open_id is not None and not self.conversations.conversations([self._open_id])
+            self.conversations.set_conversations(conversations, folders=folders)
             self._show_empty_hint()
+            if is_new:  # it was opened before it was listed
+                self._choose_open()
 
+        self.conversations.set_drafts(drafts)
         self.bin_button.set_note(str(binned) if binned else "")
         self._show_bin()
         self._pending_fill = fill

@@ -28,9 +28,9 @@ def conversation(
     return Conversation(number, title, when, when, None, folder_id=folder_id, pinned_at=pinned_at)
 
 
-def filled(*conversations: Conversation, folders: tuple[Folder, ...] = (BRIDGES, ROADS), **more) -> ConversationList:
+def filled(*conversations: Conversation, folders: tuple[Folder, ...] = (BRIDGES, ROADS)) -> ConversationList:
     model = ConversationList()
-    model.set_conversations(conversations, NOW, folders=folders, **more)
+    model.set_conversations(conversations, NOW, folders=folders)
     return model
 
 
@@ -180,7 +180,8 @@ def test_headings_of_days_cannot_be_chosen_and_those_of_folders_can_be_reached()
 
 
 def test_a_draft_is_told_but_not_that_of_the_open_conversation():
-    model = filled(conversation(1, "一"), conversation(2, "二"), folders=(), drafts={1, 2})
+    model = filled(conversation(1, "一"), conversation(2, "二"), folders=())
+    model.set_drafts({1, 2})
     model.set_open(2)
     assert [model.draft_mark(model.row(model.index_of(number).row())) for number in (1, 2)] == ["下書き", ""]
     assert spoken(model, "一") == "一　15:30　下書き"

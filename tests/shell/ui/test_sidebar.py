@@ -188,6 +188,15 @@ def test_delete_is_about_the_conversation_that_was_clicked_though_its_field_has_
     assert at.window.toast.accessibleName() == "「二」をごみ箱に移しました。30 日間戻せます。"
     press(Qt.Key.Key_Delete)
     assert texts(at.model)[1:] == ["一"]
+    at.click(ids[0])
+    convert(editor, "かきかけ")
+    convert(editor, "")
+    press(Qt.Key.Key_Delete)  # something was typed, and not kept
+    assert texts(at.model)[1:] == ["一"]
+    at.click(ids[0])
+    at.window._on_new_requested()  # Ctrl+N, which leaves the focus where it is
+    press(Qt.Key.Key_Delete)
+    assert texts(at.model)[1:] == ["一"]
 
 
 def test_delete_leaves_a_clicked_conversation_alone_when_anything_was_done_since(hand, store, qtbot):
@@ -743,3 +752,41 @@ def test_many_conversations_are_listed_in_a_turn_after_the_change_and_before_a_n
     at.window.list_actions.add_folder()
     assert at.view.is_editing
     assert "次の題名" in texts(at.model)
+
+
+def test_what_is_deleted_again_before_the_list_of_many_follows_stays_one_deletion(hand, store, qtbot, monkeypatch):
+    monkeypatch.setattr(sidebar, "MANY", 0)
+    _, second = questions(store, "一", "二")
+    at = hand().at(second)
+    for _ in range(2):
+        at.press(Qt.Key.Key_Delete)
+    assert at.window.toast.accessibleName() == "「二」をごみ箱に移しました。30 日間戻せます。"
+    qtbot.waitUntil(lambda: texts(at.model)[1:] == ["一"])
+    at.undo()
+    assert at.view.chosen_ids() == []  # the opened one is not listed yet
+    qtbot.waitUntil(lambda: at.view.chosen_ids() == [second])
+    assert at.window.undo_stack.last is None
+
+
+def test_a_conversation_that_was_begun_in_a_folder_is_the_only_thing_that_looks_selected(open_window, store, qtbot):
+    folder_id = shelved(store)
+    parts = open_window()
+    at = Hand(parts, qtbot).at_folder(folder_id)
+    at.choose("このフォルダで新しい質問")
+    with qtbot.waitSignal(parts.session.answer_finished):
+        parts.session.ask("何年ですか")
+    qtbot.waitUntil(lambda: at.view.chosen_ids() == [parts.session.conversation.id])
+    assert not at.window.sidebar.nav._buttons["ask"].is_marked
+
+
+def test_a_draft_that_is_kept_before_the_list_of_many_follows_is_marked(open_window, store, qtbot, monkeypatch):
+    monkeypatch.setattr(sidebar, "MANY", 0)
+    left, opened = questions(store, "書きかけ", "次")
+    parts = open_window()
+    parts.session.open(left)
+    parts.window.list_actions.rename(opened, "改めた題名")
+    parts.window.page("ask").composer.set_text("続きは")
+    parts.session.open(opened)
+    model = parts.window.sidebar.conversations
+    qtbot.waitUntil(lambda: "改めた題名" in texts(model))
+    assert model.draft_mark(model.row(model.index_of(left).row())) == "下書き"

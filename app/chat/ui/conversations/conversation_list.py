@@ -74,15 +74,10 @@ class ConversationList(QAbstractListModel):
     # ------------------------------------------------------------------ content
 
     def set_conversations(
-        self,
-        conversations: Sequence[Conversation],
-        now: datetime | None = None,
-        *,
-        folders: Sequence[Folder] = (),
-        drafts: Collection[int] = frozenset(),
+        self, conversations: Sequence[Conversation], now: datetime | None = None, *, folders: Sequence[Folder] = ()
     ) -> None:
-        """Set the rows: `conversations`, latest first, the ids of those with `drafts`; `now` None: the current time."""
-        self._conversations, self.folders, self._drafts = conversations, folders, drafts
+        """Set the rows: `conversations`, latest first; `now` None: the current time."""
+        self._conversations, self.folders = conversations, folders
         self._collections_by_row = {}
         self.folded &= {folder.id for folder in folders}
         self._refill(now)
@@ -103,6 +98,7 @@ class ConversationList(QAbstractListModel):
             self._emit_all_changed()
 
     def set_drafts(self, conversation_ids: Collection[int]) -> None:
+        """Mark the conversations that have an unsent draft."""
         if conversation_ids != self._drafts:
             self._drafts = conversation_ids
             self._emit_all_changed()
