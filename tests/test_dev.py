@@ -234,6 +234,8 @@ def test_check_runs_every_tool_and_fails_when_one_does(ready):
 
 def test_in_a_fresh_clone_one_process_compiles_the_modules_before_the_tests_begin(ready):
     (ready.root / "tests").mkdir()
+    slow = 'case "$1" in --collect-only) /bin/sleep 1;; esac\necho'
+    write_script(ready.root / ".venv/bin/pytest", STAND_IN.replace("echo", slow, 1))
     assert ready.command("check").returncode == 0
     *before, tests = ready.calls()
     assert "pytest --collect-only -q" in before
