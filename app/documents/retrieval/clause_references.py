@@ -44,7 +44,7 @@ _COUNTED = (  # 図3枚, 代表3名, 発表2年前
 )
 _APPENDED = (
     r"(?P<appended>別表|別紙|別図|別記様式|別記|別添|様式|付表|付図|参考図|参考表"
-    r"|(?<![意合地指企])図|(?<![代発公年地辞])表|写真)"
+    r"|(?<![意合地指企])図|(?<![代発公年地辞別])表|写真)"
     rf"\s?(?:第\s?|[-‐–―ー](?=\d))?(?P<appended_number>{_N}(?:[-‐ー.]{_N}){{0,4}}"
     rf"(?:の{_N}(?!\d|の?[項号]|{_GOES_ON})){{0,3}}(?![\d{_KANJI}]|{_COUNTED}))?(?:号)?(?:様式)?"
     rf"|第\s?(?P<form_number>{_N})\s?号\s?様式"
@@ -279,7 +279,7 @@ def _can_begin(match: re.Match[str], folded: str) -> bool:
     if match["appended"]:
         is_word = match["appended"] == "様式" and re.search("[一-鿿ァ-ヶー]$", before)  # 生活様式
         is_single = is_word or match["appended"] in ("図", "表", "写真")
-        return bool(match["appended_number"]) if is_single else not re.match(r"[一-鿿\d]", after)
+        return bool(match["appended_number"]) or not (is_single or re.match(r"[一-鿿\d]", after))
     return True
 
 
