@@ -82,7 +82,8 @@ def test_places_are_read_in_every_spelling(question, references):
         "Debian 12.5.0のカーネルは", "Python 3.11の新機能", "R7.3.31の通知", "10.0.0.1に接続する", "ABC-1-2-3の型番",
         "北10条西5丁目の施設", "2編の論文の違い", "平家物語の一節", "十七条の憲法とは", "工法3は？", "命令5を実行する",
         "全10章の構成", "3条植えの田植機", "安全率の1.2の根拠",
-        "192.168.1.1", "生活様式の変化は", f"第{'9' * 5000}条", "p.99999999999999999999",
+        "192.168.1.1", "生活様式の変化は", "3章以上の本", "2.4GHz帯の無線", "別添2部の提出先",
+        f"第{'9' * 5000}条", "p.99999999999999999999",
     ],
 )  # fmt: skip
 def test_values_dates_and_plain_words_are_no_places(question):
@@ -359,6 +360,13 @@ def test_the_next_paragraph_is_one_of_the_same_article(library: Library) -> None
     question = "規程集第3条第1項は？\n次項は？"
     passage, *_ = found(library, question, number)
     assert passage.section.heading[-1] == "第三条"
+
+
+def test_a_value_that_begins_a_question_is_no_missing_clause(library: Library) -> None:
+    number = put(library, *(Section((f"1.{at} 定め",), f"定め{at}。") for at in (1, 2)), name="要領.md")
+    assert named_clauses.find_clauses(library, "1.7の安全率の根拠は？", [number]).missing == ()
+    assert named_clauses.find_clauses(library, "1.7は？", [number]).missing
+    assert named_clauses.find_clauses(library, "要領の1.7の安全率は？", [number]).missing
 
 
 @pytest.mark.parametrize("question", ["第3条の概要は？", "第3条の目的は？", "第3条の基準は？"])

@@ -27,7 +27,7 @@ _BRANCH = rf"(?:の{_N}(?!\d|{_GOES_ON})){{0,3}}"
 # 709条 needs no 第, but 二条城, 3条件, 第1部門 and 第2号機 are no clauses, nor is the 一節 of a tale.
 _NO_CLAUSE = (
     r"(?![件城約例目数]|(?<=部)[門署隊員品]|(?<=号)[機棟車線館室]|(?<=条)植|(?<=[1十][7七]条)の?憲法|(?<=編)[集曲]"
-    r"|(?<=章)立て|(?<=節)(?:分の|リンク)|(?<=目)[標的])"
+    r"|(?<=章)立て|(?<=節)(?:分の|リンク)|(?<=目)[標的次])"
 )
 _SINGLE = rf"(?<=[法令則例程款条項編章節])[{DIGITS}]|(?<=[の ])(?!一)[{DIGITS}](?=[章節])"
 _LEVEL = (
@@ -40,7 +40,7 @@ _SUPPLEMENT = r"(?P<supplement>[附付]\s?則)"
 _ITEM = rf"[(](?P<item>{_N})[)]"
 _NUMBERED = r"(?P<decimal>\d{1,2}(?:\.\d{1,3}){1,5}|\d{1,2}(?:-\d{1,2}){1,3})"
 _COUNTED = (  # 図3枚, 代表3名, 発表2年前
-    r"[枚つ個冊社行列段割倍%]|[人名](?![口材員体称])|[回件](?!数)|種類|(?:年|か?月|日|時間|分)(?:[前後]|以[内前後])"
+    r"[枚つ個冊社行列段割倍%]|[人名](?![口材員体称])|[回件](?!数)|種類|部(?!分)|(?:年|か?月|日|時間|分)(?:[前後]|以[内前後])"
 )
 _APPENDED = (
     r"(?P<appended>別表|別紙|別図|別記様式|別記|別添|様式|付表|付図|参考図|参考表"
@@ -66,7 +66,7 @@ _CLAUSE_KINDS = "編部章節款目条"
 _INNER_KINDS = "項号()"
 _STEPS = {"前": -1, "次": 1}
 _UNIT_FOLLOWS = lazy_pattern(
-    r"\s?(?:[a-zμ℃°㎡㎜㎝]|メートル|センチ|ミリ|キロ|倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|パーセント|トン)"
+    r"\s?(?:[A-Za-zμ℃°㎡㎜㎝]|メートル|チャンネル|センチ|ミリ|キロ|倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|パーセント|トン)"
 )
 # Debian 12.5, R7.3.31, ABC-1-2-3 and 北区1-2-3 are no clauses, but Section 3.2 and guide.pdf 3.2 are.
 _NO_DECIMAL = lazy_pattern(r"(?:[A-Za-z]|バージョン|令和|平成|昭和|[-/:区市町村])\s?$")
@@ -274,7 +274,8 @@ def _can_begin(match: re.Match[str], folded: str) -> bool:
         )
     if match["kind"] and match["bare"]:
         is_part = re.search(r"[法令則例程書]\s?$", before) or re.match(r"\s?第?\d+章", after)  # not 3編の論文
-        is_counted = re.search(r"[\d.東西南北全約]$|\d,$", before) or (match["kind"] == "編" and not is_part)
+        is_counted = re.search(r"[\d.東西南北全約]$|\d,$", before) or re.match("以[上内]|未満|ずつ", after)
+        is_counted = is_counted or (match["kind"] == "編" and not is_part)
         return match["kind"] in "条章節編項" and not is_counted
     if match["appended"]:
         is_word = match["appended"] == "様式" and re.search("[一-鿿ァ-ヶー]$", before)  # 生活様式

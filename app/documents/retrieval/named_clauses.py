@@ -115,7 +115,13 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
     if not (any(found) or has_content):
         found = [MissingClause(str(one), "") for one in asked]
     groups = tuple(tuple(one) for one in found if one and isinstance(one, list))
-    return NamedClauses(groups, tuple(one for one in found if isinstance(one, MissingClause)), is_all=not has_content)
+    sure = [one for one, place in zip(found, asked, strict=True) if not (has_content and _may_be_value(place))]
+    return NamedClauses(groups, tuple(one for one in sure if isinstance(one, MissingClause)), is_all=not has_content)
+
+
+def _may_be_value(place: ClauseReference) -> bool:
+    """Whether a place may be no clause, but a value: 6.5の地震の被害は."""
+    return not place.before and place.levels[0].kind == "." and len(place.levels[0].numbers) == 2
 
 
 def find_referred(library: Library, section_ids: Sequence[int], collection_ids: Sequence[int]) -> list[int]:
