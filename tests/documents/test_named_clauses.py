@@ -296,6 +296,12 @@ def test_an_item_is_found_in_its_own_paragraph(library, definitions, question, t
     assert found(library, question, definitions)[0].section.text.startswith(text)
 
 
+@pytest.mark.parametrize("inner", ["第2項第9号", "第1項第9号", "第7項第3号"])
+def test_an_item_that_its_paragraph_lacks_is_told_to_be_missing(library: Library, definitions: int, inner: str) -> None:
+    (missing,) = named_clauses.find_clauses(library, f"取引法第2条{inner}は？", [definitions]).missing
+    assert missing.clause == f"第2条{inner}"
+
+
 def test_a_question_with_other_words_has_one_section_of_the_named_clause_first(library, definitions):
     passages = found(library, "取引法第2条にいう信託の看板の大きさは", definitions)
     assert [passage.named for passage in passages][:2] == ["clause", ""]

@@ -575,6 +575,7 @@ def _inner_section(inner: Sequence[ClauseNumber], depth: int, sections: Sequence
                 place, start = at, found
                 break
         else:
-            if number.kind == "項" and number.numbers == (1,):
-                place = start = 0
+            if (number.kind, number.numbers) != ("項", (1,)):
+                return None
+            place = start = 0
     return sections[place] if place >= 0 else None
