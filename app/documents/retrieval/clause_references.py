@@ -275,8 +275,7 @@ def _can_begin(match: re.Match[str], folded: str) -> bool:
     if match["kind"] and match["bare"]:
         is_part = re.search(r"[法令則例程書]\s?$", before) or re.match(r"\s?第?\d+章", after)  # not 3編の論文
         is_counted = re.search(r"[\d.東西南北全約]$|\d,$", before) or re.match("以[上内]|未満|ずつ", after)
-        is_counted = is_counted or (match["kind"] == "編" and not is_part)
-        return match["kind"] in "条章節編項" and not is_counted
+        return match["kind"] in "条章節編項" and not is_counted and (match["kind"] != "編" or is_part is not None)
     if match["appended"]:
         is_word = match["appended"] == "様式" and re.search("[一-鿿ァ-ヶー]$", before)  # 生活様式
         is_single = is_word or match["appended"] in ("図", "表", "写真")
