@@ -57,6 +57,14 @@ from tests.documents.driver import put
         ("45pの表", ["45ページ"]),
         ("ページ45", ["45ページ"]),
         ("p.45-47", ["45ページ", "46ページ", "47ページ"]),
+        ("民法第162条の20年の取得時効", ["第162条"]),
+        ("民法709条の4つの要件", ["第709条"]),
+        ("第90条の一般原則と第3条の一部", ["第90条", "第3条"]),
+        ("第5条の2及び第5条の3違反", ["第5条の2", "第5条の3"]),
+        ("表3-1の2列目", ["表3-1"]),
+        ("別表第一第3号", ["別表1", "別表1第3号"]),
+        ("①3条の要件", ["第3条"]),
+        ("Section 3.2とguide.pdf 3.4", ["3.2", "3.4"]),
     ],
 )
 def test_places_are_read_in_every_spelling(question, references):
@@ -69,6 +77,13 @@ def test_places_are_read_in_every_spelling(question, references):
         "直径2.5mの管の間隔は", "安全率1.2の根拠は", "必要な3条件は何ですか", "二条城とは", "令和3年3月1日の通知",
         "第2項は？", "24N/mm2以上ですか", "4ページ以内で書くのですか", "1:2.0の勾配", "同条は？",
         "表の見方は", "図で示してください", "P3橋脚の杭長は", "2項道路とは", "令和3、4年度の予算",
+        "代表3名の任期は", "図2枚と写真3枚の出し方", "発表10分前にすることは", "次の3、4条件を満たすもの", "橋脚P3",
+        "3Pのコンセント", "p53遺伝子とは", "1,200ページの本", "全12ページの冊子", "ページ3つ分の余白", "第1部門の役割",
+        "Debian 12.5.0のカーネルは", "Python 3.11の新機能", "R7.3.31の通知", "10.0.0.1に接続する", "ABC-1-2-3の型番",
+        "北10条西5丁目の施設", "2編の論文の違い", "平家物語の一節", "十七条の憲法とは", "工法3は？", "命令5を実行する",
+        "全10章の構成", "3条植えの田植機", "安全率の1.2の根拠",
+        "192.168.1.1", "生活様式の変化は", "3章以上の本", "2.4GHz帯の無線", "別添2部の提出先",
+        f"第{'9' * 5000}条", "p.99999999999999999999",
     ],
 )  # fmt: skip
 def test_values_dates_and_plain_words_are_no_places(question):
@@ -100,6 +115,8 @@ def test_headings_have_the_same_numbers(heading, shown):
         ("じゃあ5条は？", True),
         ("その2項は？", True),
         ("港湾管理規則第5条は？", False),
+        ("4.1.9は？", False),
+        ("第2号機の出力は？", False),
         ("罰則は？", False),
     ],
 )
@@ -279,6 +296,12 @@ def test_an_item_is_found_in_its_own_paragraph(library, definitions, question, t
     assert found(library, question, definitions)[0].section.text.startswith(text)
 
 
+@pytest.mark.parametrize("inner", ["第2項第9号", "第1項第9号", "第7項第3号"])
+def test_an_item_that_its_paragraph_lacks_is_told_to_be_missing(library: Library, definitions: int, inner: str) -> None:
+    (missing,) = named_clauses.find_clauses(library, f"取引法第2条{inner}は？", [definitions]).missing
+    assert missing.clause == f"第2条{inner}"
+
+
 def test_a_question_with_other_words_has_one_section_of_the_named_clause_first(library, definitions):
     passages = found(library, "取引法第2条にいう信託の看板の大きさは", definitions)
     assert [passage.named for passage in passages][:2] == ["clause", ""]
@@ -333,6 +356,31 @@ def test_in_a_single_document_a_question_may_ask_more_of_a_clause_that_it_names_
     ids = [one.id for one in library.collections()]
     assert named_clauses.find_clauses(library, "第五条は？", ids).is_all
     assert not named_clauses.find_clauses(library, "第五条の更新に不服がある者は何日以内に審査を求めますか", ids).is_all
+
+
+def test_the_next_paragraph_is_one_of_the_same_article(library: Library) -> None:
+    text = "第{0}条　甲{1}。\n２　乙{1}。\n３　丙{1}。"
+    articles = (("第一条", "一", 1), ("第二条", "二", 2), ("第二条の二", "二の二", 22), ("第三条", "三", 3))
+    sections = [Section(("規程集", title), text.format(number, at)) for title, number, at in articles]
+    number = put(library, *sections, name="規程集.md")
+    question = "規程集第3条第1項は？\n次項は？"
+    passage, *_ = found(library, question, number)
+    assert passage.section.heading[-1] == "第三条"
+
+
+def test_a_value_that_begins_a_question_is_no_missing_clause(library: Library) -> None:
+    number = put(library, *(Section((f"1.{at} 定め",), f"定め{at}。") for at in (1, 2)), name="要領.md")
+    assert named_clauses.find_clauses(library, "1.7の安全率の根拠は？", [number]).missing == ()
+    assert named_clauses.find_clauses(library, "1.7は？", [number]).missing
+    assert named_clauses.find_clauses(library, "要領の1.7の安全率は？", [number]).missing
+
+
+@pytest.mark.parametrize("question", ["第3条の概要は？", "第3条の目的は？", "第3条の基準は？"])
+def test_everyday_words_of_a_question_name_no_document(library: Library, question: str) -> None:
+    put(library, Section(("概要",), "説明"), Section(("第一条",), "甲。"), name="道路基準.md")
+    put(library, Section(("目的",), "説明"), Section(("第一条",), "甲。"), name="手引.md")
+    number = put(library, Section(("総則", "第一条"), "乙。"), Section(("総則", "第三条"), "丙。"), name="本則.md")
+    assert named_clauses.find_clauses(library, question, [number]).groups
 
 
 def test_paragraphs_of_old_statutes_have_their_number_in_a_circle(library: Library) -> None:

@@ -202,7 +202,7 @@ class AnswerRun(QObject):
         wanted, embedding = self.request.retrieval, self._embedding
         if self._is_over or wanted is None:
             return
-        is_late = meaning is None and embedding is not None and embedding.is_on
+        is_late = meaning is None and embedding is not None and (embedding.is_on or bool(embedding.standing.error))
         wanted = dataclasses.replace(wanted, shows_pictures=load_plan.reads_pictures(self._model))
         background.run(
             lambda: retrieval_augmentation.search(wanted, meaning, is_vector_missing=is_late), self._judge, self._fail

@@ -14,28 +14,47 @@ from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading.headings import DIGITS, fold, number_value
 
 RANGE_MOST = 20  # clauses of a range (第3条から第5条まで) that are looked up
+NAME_LONGEST = 200  # characters before a number that may name its document
 
-_N = rf"(?:\d+|[{DIGITS.removeprefix('0-9')}]+)"
-_BRANCH = rf"(?:の{_N}(?![{DIGITS}項号条章節]|\.\d))*"
-# 709条 needs no 第, but 二条城 and 3条件 are no articles.
-_SINGLE = rf"(?<=[法令則例程款条項編章節])[{DIGITS}]|(?<=[の ])[{DIGITS}](?=[章節])"
-_LEVEL = (
-    rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+|の{_N})*)|(?P<bare>(?:\d+(?:-\d+)*|[{DIGITS}]{{2,}}|{_SINGLE})(?:の{_N})*))"
-    rf"\s?(?P<kind>[編部章節款目条項号])(?P<branch>{_BRANCH})(?![件文城約例目数])"
+_KANJI = DIGITS.removeprefix("0-9")
+_N = rf"(?:\d+|[{_KANJI}]+)"
+# 第3条の2つの要件, 第162条の20年 and 第90条の一般原則 count or go on; 第3条の2及び and 第3条の2違反 are branches.
+_GOES_ON = (
+    r"[つ〇ァ-ヶA-Za-zμ℃°%]|か[月所国年]|\.\d|,\d{3}"
+    r"|(?![第及又若並乃関中本前後柱違以各規参内解趣概全括但等所何])[一-鿿]"
 )
-_SAME = r"(?P<same>(?:同じ?|[前次]の?|本|[こそ]の)(?P<same_kind>[編章節款条項号]))(?![件城約例目数])"
+_BRANCH = rf"(?:の{_N}(?!\d|{_GOES_ON})){{0,3}}"
+# 709条 needs no 第, but 二条城, 3条件, 第1部門 and 第2号機 are no clauses, nor is the 一節 of a tale.
+_NO_CLAUSE = (
+    r"(?![件城約例目数]|(?<=部)[門署隊員品]|(?<=号)[機棟車線館室]|(?<=条)植|(?<=[1十][7七]条)の?憲法|(?<=編)[集曲]"
+    r"|(?<=章)立て|(?<=節)(?:分の|リンク)|(?<=目)[標的次])"
+)
+_SINGLE = rf"(?<=[法令則例程款条項編章節])[{DIGITS}]|(?<=[の ])(?!一)[{DIGITS}](?=[章節])"
+_LEVEL = (
+    rf"(?:第\s?(?P<ordinal>{_N}(?:[-‐ー]\d+|の{_N}){{0,3}})"
+    rf"|(?P<bare>(?:\d+(?:-\d+){{0,3}}|[{DIGITS}]{{2,}}|{_SINGLE})(?:の{_N}){{0,3}}))"
+    rf"\s?(?P<kind>[編部章節款目条項号])(?P<branch>{_BRANCH})(?!文){_NO_CLAUSE}"
+)
+_SAME = rf"(?P<same>(?:同じ?|[前次]の?|本|[こそ]の)(?P<same_kind>[編章節款条項号])){_NO_CLAUSE}"
 _SUPPLEMENT = r"(?P<supplement>[附付]\s?則)"
 _ITEM = rf"[(](?P<item>{_N})[)]"
-_NUMBERED = r"(?P<decimal>\d{1,3}(?:\.\d{1,3}){1,5}|\d{1,2}(?:-\d{1,2}){1,3})"
+_NUMBERED = r"(?P<decimal>\d{1,2}(?:\.\d{1,3}){1,5}|\d{1,2}(?:-\d{1,2}){1,3})"
+_COUNTED = (  # 図3枚, 代表3名, 発表2年前
+    r"[枚つ個冊社行列段割倍%]|[人名](?![口材員体称])|[回件](?!数)|種類|部(?!分)|(?:年|か?月|日|時間|分)(?:[前後]|以[内前後])"
+)
 _APPENDED = (
-    rf"(?P<appended>別表|別紙|別図|別記様式|別記|別添|様式|付表|付図|参考図|参考表|図|表|写真)\s?(?:第\s?|[-‐–―ー](?=\d))?"
-    rf"(?P<appended_number>{_N}(?:[-‐ー.]{_N})*(?:の{_N}(?!の?[項号]))*)?(?:号)?(?:様式)?"
+    r"(?P<appended>別表|別紙|別図|別記様式|別記|別添|様式|付表|付図|参考図|参考表"
+    r"|(?<![意合地指企])図|(?<![代発公年地辞別])表|写真)"
+    rf"\s?(?:第\s?|[-‐–―ー](?=\d))?(?P<appended_number>{_N}(?:[-‐ー.]{_N}){{0,4}}"
+    rf"(?:の{_N}(?!\d|の?[項号]|{_GOES_ON})){{0,3}}(?![\d{_KANJI}]|{_COUNTED}))?(?:号)?(?:様式)?"
     rf"|第\s?(?P<form_number>{_N})\s?号\s?様式"
 )
-_PAGE_ENDS = r"(?=$|[\sのをにがは~〜、。?？-])"
-_PAGE = (  # P3 may be a pier, and P.3 a page
-    rf"(?:(?:(?<![A-Za-z])(?:p{{1,2}}\.?|P{{1,2}}\.|P(?=\d+(?:$|[?？])))|(?<!\d)(?:ページ|頁))\s?(?P<page>\d+)(?![\d.a-z枚以])"
-    rf"|(?P<page_ja>\d+)\s?(?:(?:ページ|頁)目?(?!数|以内|以上|以下|程度|ほど|くらい|分)|[pP]{_PAGE_ENDS}))"
+_PAGE_ENDS = r"(?:$|[\sのをにがはとでやも~〜、,。?？()」-]|から|まで|参照|以降)"
+_PAGE = (  # P3 may be a pier, and P.3 a page; p53 may be a protein, and 3P a plug
+    rf"(?:(?:(?<![A-Za-z])(?:[pP]{{1,2}}\.|p{{1,2}}(?=\s?\d+{_PAGE_ENDS})|(?<![^\s」』)のに])P(?=\d+(?:$|[?？])))"
+    rf"|(?<![\dァ-ヶー])(?:ページ|頁))\s?(?P<page>\d+)(?![\d.a-z以秒]|{_COUNTED})"
+    r"|(?<![\d全約計分])(?<!\d,)(?P<page_ja>\d+)\s?"
+    rf"(?:(?:ページ|頁)目?(?!数|以内|以上|以下|程度|ほど|くらい|分|印刷|未満|を?超)|(?:p|(?<=\d\d)P)(?={_PAGE_ENDS})))"
 )
 _STEP = lazy_pattern(
     rf"{_APPENDED}|{_LEVEL}|{_SAME}|{_SUPPLEMENT}|{_PAGE}|(?<![\d.a-z~]){_NUMBERED}(?![\da-z%~]|\.\d)|{_ITEM}"
@@ -47,7 +66,12 @@ _CLAUSE_KINDS = "編部章節款目条"
 _INNER_KINDS = "項号()"
 _STEPS = {"前": -1, "次": 1}
 _UNIT_FOLLOWS = lazy_pattern(
-    r"\s?(?:[a-zμ℃°㎡㎜㎝]|メートル|センチ|ミリ|キロ|倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|パーセント|トン)"
+    r"\s?(?:[A-Za-zμ℃°㎡㎜㎝]|メートル|チャンネル|センチ|ミリ|キロ|倍|割|分|秒|時間|年|月|日|回|度|点|万|億|千|百|以上|以下|未満|程度|パーセント|トン)"
+)
+# Debian 12.5, R7.3.31, ABC-1-2-3 and 北区1-2-3 are no clauses, but Section 3.2 and guide.pdf 3.2 are.
+_NO_DECIMAL = lazy_pattern(r"(?:[A-Za-z]|バージョン|令和|平成|昭和|[-/:区市町村])\s?$")
+_NAMES_DECIMAL = lazy_pattern(
+    r"(?:\.[a-z]{2,4}|sec|section|chapter|part|clause|annex|appendix|manual|guide|reference|spec)\s?$", re.IGNORECASE
 )
 _DOCUMENT_ENDS = lazy_pattern(r"[\sの、にはをがで(「『・§]+$|における$|での$|中の$|上の$")
 _SAME_DOCUMENT = lazy_pattern(
@@ -57,21 +81,24 @@ _SAME_DOCUMENT = lazy_pattern(
 # How places are written in short. NFKC would make ① a digit of the number before it, so signs are ⟨1⟩ meanwhile.
 _SIGN = lazy_pattern("[①-⑳Ⅰ-Ⅻ]")
 _SIGN_LEFT = lazy_pattern(r"⟨(\d+)⟩")
+_SIGN_TOUCHES = lazy_pattern(r"(?<=[\d⟩])(?=⟨)|(?<=⟩)(?=\d)")  # ①3条 is no 13条
+_LONG_NUMBER = lazy_pattern(rf"[\d{_KANJI}]{{10,}}")  # of nothing that has a place
 _PARAGRAPH_SIGN = lazy_pattern(rf"(?<=条)((?:の{_N})*)\s?⟨(\d+)⟩")  # 709条①, 362条Ⅳ
 _ITEM_SIGN = lazy_pattern(r"(?<=項)⟨(\d+)⟩")
 _ARTICLE_ONLY = rf"({_N}(?:の{_N})*)(?=⟨|第?\s?{_N}項|(?:は|って|とは)?[?？。]?$|の(?:内容|条文|規定|要件|趣旨|意味)"
 _STATUTE_NUMBER = lazy_pattern(  # 民法709
-    rf"(?:(?<=法)|(?<=法律)|(?<=令)|(?<=規則)|(?<=条例))\s?{_ARTICLE_ONLY}|には|を|、|と|及び)"
+    rf"(?:(?<=(?<![方工手寸技文製])法)|(?<=法律)|(?<=(?<![命指号司辞])令)|(?<=規則)|(?<=条例))\s?{_ARTICLE_ONLY}|には|を|、|と|及び)"
 )
 _SHORT_STATUTE = lazy_pattern(
-    rf"^(?!令和|平成|昭和)([^\W\d_a-zA-Z{DIGITS}第ー]{{1,6}}){_ARTICLE_ONLY})"
+    rf"^(?!令和|平成|昭和|[国市住]民)([^\W\d_a-zA-Zァ-ヶ{DIGITS}第ー]{{1,6}}(?<!法)){_ARTICLE_ONLY})"
 )  # 民709, 労基36
 _KIND_SHARED = lazy_pattern(  # 第3〜5条, 3・5条, 45~50ページ
-    rf"(?<![の{DIGITS}])({_N})(\s?(?:[~〜・、,と]|から|及び|又は)\s?|(?<!第\d)(?<!第\d\d)-(?!\d+[編章節款]))"
-    rf"(?=第?\s?{_N}\s?([編章節款条項号頁]|ページ))"
+    rf"(?<![の{DIGITS}])({_N})"
+    r"(\s?(?:[~〜・、と]|,(?!\d{3}\s?(?:頁|ページ))|から|及び|又は)\s?|(?<!第\d)(?<!第\d\d)-(?!\d+[編章節款]))"
+    rf"(?=第?\s?{_N}\s?([編章節款条項号頁]|ページ)(?!文){_NO_CLAUSE})"
 )
 _RANGE_IN_SHORT = lazy_pattern(
-    r"(\d+(?:\.\d+){2,}|(p{1,2}\.?|P{1,2}\.)\s?\d+)\s?[~〜-]\s?(?=\d)"
+    r"((?<![\d.])\d+(?:\.\d+){2,}|(p{1,2}\.?|P{1,2}\.)\s?\d+)\s?[~〜-]\s?(?=\d)"
 )  # 3.2.1~3.2.3, p.45-50
 _NAME_AND_COMMA = lazy_pattern(r"^([^、。]*[^ぁ-ゖ\s、。])、\s?$")  # 会社法、355条
 _SENTENCE_BREAK = lazy_pattern(r"[。！？!?\n;；]|、(?!第)")
@@ -175,11 +202,13 @@ def parse_question(question: str) -> ParsedQuestion:
 def _expand(line: str) -> str:
     """Return a folded line with places in full that it has in short: 民法第709条第1項 for 民709①."""
     folded = fold(_SIGN.sub(lambda found: f"⟨{unicodedata.numeric(found[0]):.0f}⟩", line))
+    folded = _LONG_NUMBER.sub(" ", folded)
     folded = _RANGE_IN_SHORT.sub(lambda found: f"{found[1]}から{found[2] or ''}", folded)
     folded = _STATUTE_NUMBER.sub(r"第\1条", _KIND_SHARED.sub(r"\1\3\2", folded))
     if next(_chains(folded), None) is None:
         folded = _SHORT_STATUTE.sub(r"\1法第\2条", folded)
-    return _SIGN_LEFT.sub(r"\1", _ITEM_SIGN.sub(r"第\1号", _PARAGRAPH_SIGN.sub(r"\1第\2項", folded)))
+    folded = _ITEM_SIGN.sub(r"第\1号", _PARAGRAPH_SIGN.sub(r"\1第\2項", folded))
+    return _SIGN_LEFT.sub(r"\1", _SIGN_TOUCHES.sub(" ", folded))
 
 
 def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuestion:
@@ -193,15 +222,17 @@ def _parse_line(folded: str, antecedent: ClauseReference | None) -> ParsedQuesti
         last = parsed.references[-1] if parsed.references else antecedent
         named = gap if parsed.references else _NAME_AND_COMMA.sub(r"\1", gap)
         before = before if is_listed or is_range else _DOCUMENT_ENDS.sub("", _SENTENCE_BREAK.split(named)[-1].strip())
-        before = "" if _SAME_DOCUMENT.search(before) else before
+        before = "" if _SAME_DOCUMENT.search(before) else before[-NAME_LONGEST:]
         levels = _complete(found, last if not before or is_listed or is_range else None)
         if not levels:
             continue
         if is_range:
             parsed.references += _between(parsed.references[-1], levels)
-        inherited = last.before if last is not None and not before else before
-        step = _STEPS.get(found[0]["same"][0], 0) if found[0]["same"] else 0
-        parsed.references.append(ClauseReference(levels, inherited, step))
+        is_alike = last is not None and {levels[0].kind, last.levels[0].kind} != {"条", "."}
+        reference = ClauseReference(levels, last.before if last is not None and is_alike and not before else before)
+        if found[0]["same"] and reference.headings and reference.headings[-1].kind == found[0]["same_kind"]:
+            reference = structs.replace(reference, step=_STEPS.get(found[0]["same"][0], 0))
+        parsed.references.append(reference)
         parsed.rest += " " + gap
         taken = at = end
     parsed.rest = (parsed.rest + " " + folded[at:]).strip()
@@ -231,18 +262,24 @@ def _joined_end(folded: str, at: int) -> int:
 
 def _can_begin(match: re.Match[str], folded: str) -> bool:
     """Whether a reference can begin here: 2.5m is a value, and (1) alone says nothing."""
-    before, after = folded[: match.start()], folded[match.end() :]
+    before, after = folded[max(0, match.start() - 12) : match.start()], folded[match.end() : match.end() + 12]
     if match["item"]:
         return False
     if match["decimal"]:
-        is_value = _UNIT_FOLLOWS.match(after) is not None
+        is_value = _UNIT_FOLLOWS.match(after) is not None or not all(_number(match).numbers)
+        is_value |= _NO_DECIMAL.search(before) is not None and _NAMES_DECIMAL.search(before) is None
         is_long = match["decimal"].count(".") + match["decimal"].count("-") >= 2
-        return not is_value and (is_long or re.search(r"(?:^|[の節編章「 §]|[編章節)」]、)$", before) is not None)
+        return not is_value and (
+            is_long or re.search(r"(?:^|[節編章「 §]|(?<![率数比値度径量])の|[編章節)」]、)$", before) is not None
+        )
     if match["kind"] and match["bare"]:
-        return match["kind"] in "条章節編項" and not re.search(r"[\d.]$|\d,$", before)
+        is_part = re.search(r"[法令則例程書]\s?$", before) or re.match(r"\s?第?\d+章", after)  # not 3編の論文
+        is_counted = re.search(r"[\d.東西南北全約]$|\d,$", before) or re.match("以[上内]|未満|ずつ", after)
+        return match["kind"] in "条章節編項" and not is_counted and (match["kind"] != "編" or is_part is not None)
     if match["appended"]:
-        is_single = match["appended"] in ("図", "表", "写真")
-        return bool(match["appended_number"]) if is_single else not re.match(r"[一-鿿]", after[:1])
+        is_word = match["appended"] == "様式" and re.search("[一-鿿ァ-ヶー]$", before)  # 生活様式
+        is_single = is_word or match["appended"] in ("図", "表", "写真")
+        return bool(match["appended_number"]) or not (is_single or re.match(r"[一-鿿\d]", after))
     return True
 
 

@@ -7,6 +7,7 @@ is then checked by parsing its heading path. A document is named by its file nam
 The file is over 450 lines because the names of clauses and of documents are read by one grammar.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -31,6 +32,7 @@ from app.documents.retrieval.clause_references import (
     to_kanji,
 )
 
+ASKED_MOST = 40  # places of a question that are looked up
 REFERENCES_MOST = 8  # of a section's references to other clauses that are followed
 SECTIONS_MOST = 16  # sections of one clause that are returned
 NEIGHBOURS = 2  # existing clauses on either side that are told when one is missing
@@ -41,6 +43,7 @@ _STRUCTURAL = frozenset("編部章節款目条.") | {"附則"}  # kinds that onl
 _NUMBERED_WITHIN = 400  # first sections of a document, of which any has a paragraph with a number if it numbers them
 _ROWS_MOST = 4000  # sections in which a number is looked up
 _SUPPLEMENTS = ("附則", "別表", "別紙", "別記", "別添", "様式", "付表", "付図")
+_MATCHING = "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ?)"  # a condition of `_read`
 _NAME_NOISE = lazy_pattern(r"[\s_・「」『』]+")
 _HEADING_NUMBER = lazy_pattern(r"^(?:第\S+?[編部章節款目条](?:の\S)?|[\d.\-]+)\s*")
 _PARTICLE = lazy_pattern(r"[のはがをにでともへや、，\s]|から|より|及び|並びに|又は|または|および")
@@ -104,23 +107,21 @@ def find_clauses(library: Library, question: str, collection_ids: Sequence[int])
     if not parsed.references or not collection_ids:
         return NamedClauses()
     finder = _Finder(library.database, collection_ids)
-    groups, missing = _divide(finder.find(one, parsed.rest) for one in parsed.references)
+    asked = [*dict.fromkeys(parsed.references)][:ASKED_MOST]
+    found = [finder.find(one, parsed.rest) for one in asked]
     has_content = bool(evidence.content_terms(_ASKS_FOR_ALL.sub(" ", finder.without_names(parsed.rest))))
-    if not (groups or missing or has_content):  # 法第709条は？
-        groups, missing = _divide(finder.find(structs.replace(one, before="")) for one in parsed.references)
-    if not (groups or missing or has_content):
-        missing = [MissingClause(str(reference), "") for reference in parsed.references]
-    return NamedClauses(tuple(map(tuple, groups)), tuple(missing), is_all=not has_content)
+    if not (any(found) or has_content):  # 法第709条は？
+        found = [finder.find(structs.replace(one, before="")) for one in asked]
+    if not (any(found) or has_content):
+        found = [MissingClause(str(one), "") for one in asked]
+    groups = tuple(tuple(one) for one in found if one and isinstance(one, list))
+    sure = [one for one, place in zip(found, asked, strict=True) if not (has_content and _may_be_value(place))]
+    return NamedClauses(groups, tuple(one for one in sure if isinstance(one, MissingClause)), is_all=not has_content)
 
 
-def _divide(
-    found: Iterable[list[NamedSection] | MissingClause],
-) -> tuple[list[list[NamedSection]], list[MissingClause]]:
-    """Return the sections of the clauses that were found, and those that are missing."""
-    listed = list(found)
-    return [one for one in listed if one and isinstance(one, list)], [
-        one for one in listed if isinstance(one, MissingClause)
-    ]
+def _may_be_value(place: ClauseReference) -> bool:
+    """Whether a place may be no clause, but a value: 6.5の地震の被害は."""
+    return not place.before and place.levels[0].kind == "." and len(place.levels[0].numbers) == 2
 
 
 def find_referred(library: Library, section_ids: Sequence[int], collection_ids: Sequence[int]) -> list[int]:
@@ -233,13 +234,13 @@ class _Finder:
     def _named_in(self, text: str) -> list[int]:
         """Return the documents that a text names anywhere by a whole name, or by the short form of a statute's."""
         written = _name(text)
-        whole = {name: document for document, names in self._names.items() for name in names if len(name) > 1}
-        if names := [name for name in whole if name in written]:
+        whole = {name for names in self._names.values() for place, name in enumerate(names) if _is_telling(name, place)}
+        if names := [name for name in whole if name in written.replace(f"{name}施行", "")]:
             longest = max(names, key=len)
             self._used.add(longest)
             return [document for document, own in self._names.items() if longest in own]
-        for word in filter(_DOCUMENT_WORD.search, _WORD_ENDS.split(text)):
-            if found := self._best(word):
+        for word in _WORD_ENDS.split(text):
+            if len(word) > 2 and _DOCUMENT_WORD.search(word, 1) and (found := self._best(word)):
                 self._used.add(word)
                 return found
         return []
@@ -249,11 +250,7 @@ class _Finder:
         expression = search_text.match_expression(_last_word(before))
         if not expression:
             return []
-        found = self._read(
-            "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ?)",
-            (),
-            f"heading_terms : ({expression})",
-        )
+        found = self._read(_MATCHING, (), f"heading_terms : ({expression})")
         named = [one for one in found if _match_place(before, "", one.path[:1]) >= _BY_NAME]
         if named:
             self._used.add(before)
@@ -297,13 +294,12 @@ class _Finder:
         headings = reference.headings
         if not headings:
             return []
-        matching = "s.id IN (SELECT rowid FROM section_terms WHERE section_terms MATCH ?)"
         phrases = _phrases(headings[-1])
-        read = self._read(matching, documents, f"heading_terms : ({phrases})", most=_ROWS_MOST)
+        read = self._read(_MATCHING, documents, f"heading_terms : ({phrases})", most=_ROWS_MOST)
         found = [one for one in read if _depth(headings, one.path)]
         if found or headings[-1].kind in _STRUCTURAL:
             return found
-        read = self._read(matching, documents, f"body_terms : ({phrases})", most=_ROWS_MOST)
+        read = self._read(_MATCHING, documents, f"body_terms : ({phrases})", most=_ROWS_MOST)
         return [one for one in read if headings[-1] in _captions(one)]
 
     def _read(self, condition: str, documents: Sequence[int], *values: object, most: int = -1) -> list[_Candidate]:
@@ -364,15 +360,13 @@ class _Finder:
             parents = self._existing(outer, documents)
             if outer[-1] not in parents:
                 return self._missing(structs.replace(reference, levels=tuple(outer)), documents)
-            parent = str(ClauseReference(tuple(outer))), parents[outer[-1]]
-            return MissingClause(str(reference), self._document_name(documents[0]), (parent,))
+            return self._lacking(reference, documents, (str(ClauseReference(tuple(outer))), parents[outer[-1]]))
         if not existing:
             return []
         ordered = sorted(existing, key=lambda one: one.numbers)
         below = [one for one in ordered if one.numbers < last.numbers][-NEIGHBOURS:]
         above = [one for one in ordered if one.numbers > last.numbers][:NEIGHBOURS]
-        near = tuple((str(one), existing[one]) for one in (*below, *above))
-        return MissingClause(str(reference), self._document_name(documents[0]), near)
+        return self._lacking(reference, documents, *((str(one), existing[one]) for one in (*below, *above)))
 
     def _missing_inner(
         self, reference: ClauseReference, documents: Sequence[int], found: list[NamedSection]
@@ -381,8 +375,7 @@ class _Finder:
         first = structs.replace(reference.inner[-1], numbers=(2,))  # the first paragraph has no number
         if all(line_start(one.text, first) is None for one in self._read("TRUE", documents, most=_NUMBERED_WITHIN)):
             return found
-        near = ((str(ClauseReference(reference.headings)), found[0]),)
-        return MissingClause(str(reference), self._document_name(documents[0]), near)
+        return self._lacking(reference, documents, (str(ClauseReference(reference.headings)), found[0]))
 
     def _existing(self, headings: Sequence[ClauseNumber], documents: Sequence[int]) -> dict[ClauseNumber, NamedSection]:
         """Return the clauses of the last one's kind below the others, each with its first section.
@@ -408,8 +401,11 @@ class _Finder:
             and (like.kind == "条" or len(number.numbers) == len(like.numbers))
         }
 
-    def _document_name(self, document: int) -> str:
-        return next((one.document for one in self._read("TRUE", [document], most=1)), "")
+    def _lacking(
+        self, reference: ClauseReference, documents: Sequence[int], *near: tuple[str, NamedSection]
+    ) -> MissingClause:
+        name = next((one.document for one in self._read("TRUE", documents[:1], most=1)), "")
+        return MissingClause(str(reference), name, near)
 
 
 def match_name(before: str, name: str) -> float:
@@ -447,11 +443,17 @@ def _names_of_document(row: Row) -> tuple[int, tuple[str, ...]]:
     return row["id"], tuple(map(_name, names))
 
 
+def _is_telling(name: str, place: int) -> bool:
+    """Whether a name is no everyday word, as 概要, 目的 and 基準 are. `place`: among the names of its document."""
+    return (not place and len(name) > 3) or (_DOCUMENT_WORD.search(name, 1) is not None and len(name) > 1)
+
+
 def _candidate(row: Row) -> _Candidate:
     text = text_of(row, "text")
     return _Candidate(row["id"], text_of(row, "name"), row["document_id"], heading_of(row), text, captions_of(row))
 
 
+@functools.lru_cache(maxsize=64)  # asked for each document
 def _suffixes(before: str) -> list[str]:
     """Return the text and what remains of it after each particle, the longest first."""
     return [before[start:] for start in (0, *(match.end() for match in _PARTICLE.finditer(before)))]
@@ -479,6 +481,7 @@ def _match_place(before: str, document: str, path: Sequence[str]) -> float:
     return max((match_name(before, name) for name in names), default=0.0) if before else 0.0
 
 
+@functools.lru_cache(maxsize=4096)
 def _name(text: str) -> str:
     return _NAME_NOISE.sub("", search_text.fold(text))
 
@@ -572,6 +575,7 @@ def _inner_section(inner: Sequence[ClauseNumber], depth: int, sections: Sequence
                 place, start = at, found
                 break
         else:
-            if number.kind == "項" and number.numbers == (1,):
-                place = start = 0
+            if (number.kind, number.numbers) != ("項", (1,)):
+                return None
+            place = start = 0
     return sections[place] if place >= 0 else None

@@ -238,8 +238,7 @@ class SoughtAnswer:
         `title`: the heading of which it is the first sentence.
         """
         kind = _LIST_GAIN if self._kind == "list" else _VALUE_GAIN if self._asks_value else _KIND_GAIN
-        defines = max((definition_share(word, text, title) for word in self._defined), default=0.0)
-        return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * defines
+        return 1 + kind * self.asked_share(text) + _DEFINITION_GAIN * self._definition_share(text, title)
 
     def is_asked_by(self, title: str) -> bool:
         """Return whether a heading asks the same, or names the steps that are asked for."""
@@ -270,8 +269,8 @@ class SoughtAnswer:
         )
         return next((share for words, share in found if words not in self._question), 0.0)
 
-    def _definition_share(self, text: str) -> float:
-        return max((definition_share(word, text) for word in self._defined), default=0.0)
+    def _definition_share(self, text: str, title: str = "") -> float:
+        return max((definition_share(word, text, title) for word in self._defined), default=0.0)
 
     @property
     def asks(self) -> bool:

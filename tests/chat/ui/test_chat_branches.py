@@ -268,7 +268,7 @@ def test_it_is_said_whether_meaning_was_searched_and_what_reordering_took(transc
     for kept, said in (
         ({}, []),
         ({"by_meaning": "used"}, ["言葉と意味で検索"]),
-        ({"by_meaning": "missed"}, ["言葉だけで検索（意味検索が間に合わず）"]),
+        ({"by_meaning": "missed"}, ["言葉だけで検索（意味検索は使えず）"]),
         ({"reranked": "used", "rerank_s": 2.1}, ["並べ替え 2.1 秒"]),
         ({"reranked": "missed", "rerank_s": 2.1}, ["並べ替えなし（時間切れか失敗）"]),
     ):

@@ -361,6 +361,12 @@ def test_vectors_that_cannot_be_read_leave_the_words(grounded, driver, encoder):
     assert PAY in kept.sources[0].text
 
 
+def test_an_answer_says_that_it_was_searched_by_words_alone_if_the_file_of_the_model_is_gone(grounded, driver, encoder):
+    driver.services[0].use([dataclasses.replace(encoder, path=f"{encoder.path}.gone")])
+    driver.wait("failed")
+    assert grounded.ask("給与は月末に払いますか").details.grounding.by_meaning == "missed"
+
+
 def test_a_window_searches_by_meaning_once_a_model_is_added(scene, library, driver, encoder):
     service = driver.start()
     documents = DocumentLibrary(scene.where.documents, programs.reader_command(scene.where.documents), scene.where.logs)
