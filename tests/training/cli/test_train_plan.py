@@ -173,7 +173,7 @@ def test_the_parts_of_the_time_add_up_and_trained_tokens_stand_in_brackets() -> 
     assert "3 分 40 秒" in whole
     assert steps == "  ステップ 1 分 33 秒（12 回、1 回 約 8 秒）"
     assert evaluations == "  検証 2 分 7 秒"
-    assert verdict == "  ほかに、学習後の判定：約 1 分 30 秒"
+    assert verdict == "  ほかに、学習後の書き出しと判定：約 1 分 30 秒"
     tokens = [("<s>", False), ("問\n", False), ("答", True), ("</s>", True), ("次", False)]
     preview = Preview(1, tuple(PreviewToken(0, text, is_trained) for text, is_trained in tokens))
     assert tokens_text(preview) == "<s>|問⏎[答][</s>]次"
