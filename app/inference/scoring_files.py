@@ -178,6 +178,11 @@ class AnswerScore:
     ended_by: str
     tokens: int
 
+    @property
+    def is_ended(self) -> bool:
+        """Return whether the answer is not empty and ends with an end token."""
+        return self.ended_by == "end" and bool(self.answer)
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -214,7 +219,7 @@ class Scores:
     @property
     def ended_share(self) -> float | None:
         """Return the share (0 to 1) of answers that are not empty and end with an end token; None without answers."""
-        return _mean(answer.ended_by == "end" and bool(answer.answer) for answer in self.answers)
+        return _mean(answer.is_ended for answer in self.answers)
 
     @property
     def looping_share(self) -> float | None:

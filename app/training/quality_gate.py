@@ -22,7 +22,7 @@ from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.output_file import drive_errors
 from app.inference import scoring_files
-from app.inference.scoring_files import Holdout, Scores
+from app.inference.scoring_files import AnswerScore, Holdout, Scores
 from app.training.data.rows import read_objects
 
 BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16 = "base", "base+adapter", "f16+adapter", "F16"
@@ -220,7 +220,7 @@ def judge(
         *_export_reasons(rows, row, export_loss, holdout.precision),
         *_example_reasons(change.units, groups),
         *([GateReason("trained_elsewhere", "check")] if is_from_elsewhere else []),
-        *_answer_reasons(row, rows[0], japanese),
+        *_answer_reasons(row, rows[0], japanese, measured[proposed].answers, group_of),
         *_memory_reasons(row, available_bytes),
     ]
     reasons.sort(key=lambda reason: -VERDICTS.index(reason.level))
@@ -347,20 +347,32 @@ def _example_reasons(units: int, groups: Sequence[str] | None) -> list[GateReaso
     return found
 
 
-def _answer_reasons(row: FormRow, base: FormRow, reference: float | None) -> list[GateReason]:
+def _answer_reasons(
+    row: FormRow, base: FormRow, reference: float | None, answers: Sequence[AnswerScore], group_of: Mapping[int, str]
+) -> list[GateReason]:
+    """Return reasons about the answers of the proposed form.
+
+    `group_of`: the group of each line; {} if each is its own. If the answers end as often and loop as seldom as the
+    base's, only an interval beyond the limit leads to "reject": few answers leave open on which side of it they are.
+    """
     if row.ended_share is None or row.looping_share is None:
         return [GateReason("not_answered", "check")]
+    groups = [group_of[one.line] for one in answers] if group_of else []
     found = []
     before = base.ended_share or 0.0
     if row.ended_share < ENDED_SHARE:
-        level = "reject" if row.ended_share < ENDED_LEAST else "check"
+        is_no_worse = row.ended_share >= before
+        most = bootstrap.share_interval([one.is_ended for one in answers], groups).high
+        level = "reject" if (most if is_no_worse else row.ended_share) < ENDED_LEAST else "check"
         facts = {"ended_share": row.ended_share, "base_share": before, "least_share": ENDED_SHARE}
-        found.append(GateReason(_yet("ends_seldom", row.ended_share >= before), level, facts))
+        found.append(GateReason(_yet("ends_seldom", is_no_worse), level, facts))
     before = base.looping_share or 0.0
     if row.looping_share > LOOPING_SHARE:
-        level = "reject" if row.looping_share > LOOPING_MOST else "check"
+        is_no_worse = row.looping_share <= before
+        least = bootstrap.share_interval([scoring_files.is_looping(one.answer) for one in answers], groups).low
+        level = "reject" if (least if is_no_worse else row.looping_share) > LOOPING_MOST else "check"
         facts = {"looping_share": row.looping_share, "base_share": before}
-        found.append(GateReason(_yet("looping", row.looping_share <= before), level, facts))
+        found.append(GateReason(_yet("looping", is_no_worse), level, facts))
     japanese, before = row.japanese_share or 0.0, base.japanese_share or 0.0
     drop = (reference or 0.0) - japanese
     if drop > JAPANESE_DROP:

@@ -113,7 +113,7 @@ def test_each_reason_leads_to_its_verdict(code: str) -> None:
 
 
 def test_answers_without_an_end_empty_or_half_japanese_ones_are_told_by_their_share() -> None:
-    assert judged(measured(ended=9)).verdict == "reject"
+    assert judged(measured(ended=5)).verdict == "reject"  # at most 47 % of all would end
     assert judged(measured(ended=19)).verdict == "adopt"  # 95 %
     some = scored(1.0)
     half = tuple(replace(one, answer="" if at % 2 else one.answer) for at, one in enumerate(some.answers))
@@ -123,12 +123,28 @@ def test_answers_without_an_end_empty_or_half_japanese_ones_are_told_by_their_sh
     assert [(reason.code, reason.level) for reason in result.reasons] == [("not_japanese_yet", "check")]
 
 
+def test_few_answers_reject_a_better_model_only_when_more_could_not_save_it() -> None:
+    """Of 20 answers: 9 that end may be 66 % of all, 5 at most 47 %; 9 loops may be 26 %, 11 at least 34 %."""
+    base = {BASE: scored(2.0, ended=0, text=LOOP)}
+    some = scored(1.0)
+
+    def looping(count: int) -> GateResult:
+        return judged(changed(answers=with_loops(some, count)) | base)
+
+    assert [judged(measured(ended=ended) | base).verdict for ended in (9, 5)] == ["check", "reject"]
+    assert [looping(count).verdict for count in (9, 11)] == ["check", "reject"]
+    unlike = {BASE: scored(2.0, ended=20)}  # made worse by the training: no doubt is left in its favour
+    assert judged(measured(ended=9) | unlike).verdict == "reject"
+    assert judged(changed(answers=with_loops(some, 9)) | unlike).verdict == "reject"
+
+
+def with_loops(scores: Scores, count: int) -> tuple[AnswerScore, ...]:
+    return tuple(replace(one, answer=LOOP if at < count else one.answer) for at, one in enumerate(scores.answers))
+
+
 def test_a_short_training_is_told_to_be_longer_and_what_the_base_did() -> None:
     """The base loops always and never ends; after some steps half of the answers are well."""
-    half = tuple(
-        replace(one, answer=LOOP if at < 9 else one.answer) for at, one in enumerate(scored(1.0, ended=11).answers)
-    )
-    found = judged(changed(answers=half) | {BASE: scored(2.0, ended=0, text=LOOP)})
+    found = judged(changed(answers=with_loops(scored(1.0, ended=11), 9)) | {BASE: scored(2.0, ended=0, text=LOOP)})
     assert sorted(reason.code for reason in found.reasons) == ["ends_seldom_yet", "looping_yet"]
     told = " ".join(map(quality_gate.reason_text, found.reasons))
     assert "まだ 45\u00a0% あります（元のモデルでは 100\u00a0%）" in told
