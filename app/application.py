@@ -352,7 +352,7 @@ class AppContext:
         return ModelsPage(
             self.theme, self.navigation, library=self.library, preferences=self.preferences, engine=self.engine,
             paths=self.paths, upkeep=self.maintenance, download_desk=self.download_controller,
-            build_desk=self.build_controller, runs_on=functools.partial(run_folders.names_on, self.paths.runs),
+            build_desk=self.build_controller, runs_on=functools.partial(run_folders.names_on, self.paths),
         )  # fmt: skip
 
     def _make_training(self) -> Page:

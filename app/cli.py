@@ -87,10 +87,10 @@ def _keep_lineage(adapter: Path, merged: Path) -> None:
     lineage.write_lineage_note(adapter, merged)
 
 
-def _runs_on(runs_folder: Path, base: Path) -> list[str]:
+def _runs_on(where: Paths, base: Path) -> list[str]:
     from app.training.runs import run_folders
 
-    return run_folders.names_on(runs_folder, base)
+    return run_folders.names_on(where, base)
 
 
 def _find_run(runs_folder: Path, reference: str) -> Path:

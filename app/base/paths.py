@@ -55,6 +55,11 @@ class Paths:
     raise_request = _Inside("window.raise")  # a second instance writes it to bring the window of the first to the front
 
     @property
+    def all_runs(self) -> list[Path]:
+        """Return the folders of trainings: that of the user's own, and that of each study."""
+        return [self.runs, *self.evaluations.glob("*/runs")]
+
+    @property
     def models(self) -> Path:
         return self.models_folder or self.data / "models"
 

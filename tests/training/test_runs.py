@@ -8,9 +8,10 @@ from pathlib import Path
 import filelock
 import pytest
 
+from app.base.paths import Paths
 from app.models import base_models
 from app.training import training_errors
-from app.training.runs import run_folders, run_journal
+from app.training.runs import run_folders, run_journal, training_list
 from app.training.runs.run_folders import TrainingRunFolder
 from app.training.runs.run_journal import RunHistory
 from tests.training.driver import code_of, refused, replay, small_drive, tell
@@ -322,16 +323,22 @@ def test_bases_go_with_the_last_run_that_used_them(make: Make, tmp_path: Path) -
     assert [path.name for path in cache.iterdir()] == ["notes.txt"]
 
 
-def test_runs_on_a_base_are_named_however_it_was_reached_and_hold_it(make: Make, tmp_path: Path) -> None:
-    base, runs, link = tmp_path / "weights", tmp_path / "runs", tmp_path / "link"
+def test_runs_on_a_base_are_named_however_it_was_reached_and_hold_it_in_studies_too(make: Make, tmp_path: Path) -> None:
+    base, where, link = tmp_path / "weights", Paths(tmp_path), tmp_path / "link"
     base.mkdir()
     link.symlink_to(base)
     made = [
         make(name, base=path, name=name) for name, path in (("a", str(base)), ("b", str(link)), ("c", "../../weights"))
     ]
-    assert sorted(run_folders.names_on(runs, base)) == ["a", "b", "c"]
-    with run_folders.lock_run(made[1].folder):
-        assert code_of(run_folders.names_on, runs, base) == "run_busy"
+    of_study = make("../evaluations/study/runs/d", base=str(base), name="d", base_sha256="e" * 64)
+    assert sorted(run_folders.names_on(where, base)) == ["a", "b", "c", "d"]
+    for run in (made[1], of_study):
+        with run_folders.lock_run(run.folder):
+            assert code_of(run_folders.names_on, where, base) == "run_busy"
+    for name in ("e", "f"):
+        (where.bases / (16 * name)).mkdir(parents=True)
+    training_list.clear_bases(where)
+    assert [path.name for path in where.bases.glob("?" * 16)] == ["e" * 16]
 
 
 def test_a_trainer_that_outlives_who_started_it_still_counts(make: Make) -> None:

@@ -97,8 +97,8 @@ def _choose_model(models: tuple[RemoteModel, ...], reference: str | None, addres
 
 # Called with a run's name, form and strength (None: the usual ones); returns a function that lists its model.
 Trained = Callable[[str, str | None, float | None, Paths], Publish]
-# Called with the folders of all runs and of a base; returns the names of the runs on it. Raises AppError("run_busy").
-RunsOn = Callable[[Path, Path], list[str]]
+# Called with the folder of a base; returns the names of the runs on it. Raises AppError("run_busy").
+RunsOn = Callable[[Paths, Path], list[str]]
 
 
 def add_parser(
@@ -275,7 +275,7 @@ def _delete_base(runs_on: RunsOn, name: str, where: Paths, output: Output) -> in
     if len(found) != 1:  # none, or several commits
         raise AppError("unknown_model", wanted=name)
     folder, data = found[0]
-    names = runs_on(where.runs, folder)
+    names = runs_on(where, folder)
     base_models.delete_fetched(folder)
     lines = [output.phrase("models.base_deleted", name=data["name"], size=format_size(data["size_bytes"]))]
     lines += [output.phrase("models.base_needed_by", runs=", ".join(names))] if names else []

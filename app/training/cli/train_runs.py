@@ -255,7 +255,7 @@ def _remove(options: argparse.Namespace, where: Paths, output: Output) -> int:
     run = run_folders.find(where.runs, options.run_id)
     training_list.require_no_model(run, _models(where))
     freed = run_folders.delete_run(run)
-    freed_bases = training_list.clear_bases(where.runs, where.bases)
+    freed_bases = training_list.clear_bases(where)
     if freed_bases:
         output.note("common.run_bases_removed", size=format_size(freed_bases))
     freed += freed_bases

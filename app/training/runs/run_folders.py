@@ -18,6 +18,7 @@ from app.base.files import work_folder
 from app.base.files.input_file import read_regular
 from app.base.files.output_file import append_line, drive_errors, write_atomically
 from app.base.files.work_folder import folder_size_bytes
+from app.base.paths import Paths
 from app.inference import scoring_files
 from app.inference.scoring_files import Holdout
 from app.models import base_models
@@ -98,10 +99,11 @@ def list_all(runs: Path) -> list[TrainingRunFolder]:
     return sorted(map(read, list_folders(runs)), key=lambda run: (_began_at(run), run.id), reverse=True)
 
 
-def names_on(runs: Path, base: Path) -> list[str]:
-    """Return the names of the runs that were trained on the folder `base`. Raises AppError("run_busy")."""
+def names_on(where: Paths, base: Path) -> list[str]:
+    """Return the names of the runs, also of studies, that were trained on `base`. Raises AppError("run_busy")."""
     place = base.resolve()
-    found = [run for run in list_all(runs) if run.spec and (run.folder / run.spec.base).resolve() == place]
+    runs = [run for folder in where.all_runs for run in list_all(folder)]
+    found = [run for run in runs if run.spec and (run.folder / run.spec.base).resolve() == place]
     for run in found:
         if is_locked(run.folder):
             raise AppError("run_busy", id=run.id)

@@ -103,12 +103,13 @@ def require_no_model(run: TrainingRunFolder, models: Collection[LocalModel]) -> 
             raise AppError("run_has_model", id=run.id, model=model.name, model_id=model.id)
 
 
-def clear_bases(where: Path, cache: Path) -> int:
-    """Delete converted bases that no run needs, and return the freed bytes. `where`: the folder of all runs.
+def clear_bases(where: Paths) -> int:
+    """Delete converted bases that no run needs, also none of a study, and return the freed bytes.
 
     Runs in the bin do not count, because their bases can be converted again.
     """
-    return base_models.delete_unused_conversions(cache, [run.spec for run in run_folders.list_all(where)])
+    specs = [run.spec for folder in where.all_runs for run in run_folders.list_all(folder)]
+    return base_models.delete_unused_conversions(where.bases, specs)
 
 
 OPEN_STATES = ("waiting", "running", "judging", "paused", "crashed", "exported")  # states of runs in progress
@@ -236,7 +237,7 @@ def empty_bin(where: Paths, now: float, days: float = BIN_DAYS) -> int:
     record = DayRecord(where.data)
     gone = work_folder.empty_bin(where.runs, record, now, days)
     if gone:
-        clear_bases(where.runs, where.bases)
+        clear_bases(where)
     return len(gone) + len(work_folder.empty_bin(where.drafts, record, now, days))
 
 
