@@ -31,6 +31,7 @@ from app.uikit.widgets.labels import Label
 
 NAME_CHARACTERS = 80
 NOTE_LINES = 6
+_NameAndNote = tuple[str, str | None]  # None: a draft, which has no note
 
 
 class TrainingActions(EntryActions):
@@ -129,33 +130,37 @@ class TrainingActions(EntryActions):
     # ------------------------------------------------------------- private methods
 
     def _keep(self, entry: TrainingEntry, name: str, note: str | None) -> None:
-        def work() -> None:
-            if note is not None and note != training_list.read_note(entry.folder):
-                training_list.write_note(entry.folder, note)
-
-        if self._run_or_emit_failed(work) and name != entry.name:
+        if name != entry.name:
             others = {one.name for one in training_list.list_trainings(self._where).entries if one.id != entry.id}
-            self._rename(entry, unique_name(name, others - {""}, NAME_CHARACTERS))
-        else:
-            self.changed.emit()
+            name = unique_name(name, others - {""}, NAME_CHARACTERS)
+        former_note = None if note is None else training_list.read_note(entry.folder)
+        self._change(entry, (entry.name, former_note), (name, note))
 
-    def _rename(self, entry: TrainingEntry, name: str, *, is_undo: bool = False) -> bool:
-        """Give a training another name, with an undo; return whether that succeeded."""
+    def _change(
+        self, entry: TrainingEntry, before: _NameAndNote, after: _NameAndNote, *, is_undo: bool = False
+    ) -> bool:
+        """Give a training another name, note or both, with one undo; return whether that succeeded."""
+        (former_name, former_note), (name, note) = before, after
 
         def work() -> None:
+            if note is not None and note != former_note:
+                training_list.write_note(entry.folder, note)
+            if name == former_name:
+                return
             if entry.kind == "run":
                 training_list.rename_run(run_folders.read(entry.folder), name)
             else:
                 self.draft_named.emit(entry.id, name)
 
         is_done = self._run_or_emit_failed(work)
-        if is_done and not is_undo:
-            names = [training_texts.entry_name(replace(entry, name=one)) for one in (name, entry.name)]
+        if is_done and not is_undo and before != after:
+            names = [training_texts.entry_name(replace(entry, name=one)) for one in (name, former_name)]
+            is_renamed = name != former_name
             action = UndoableAction(
-                done=phrase("common.renamed_to_name", name=names[0]),
-                undone=phrase("common.the_name_is_back", name=names[1]),
-                undo=lambda: self._rename(entry, entry.name, is_undo=True),
-                redo=lambda: self._rename(entry, name),
+                done=phrase("common.renamed_to_name" if is_renamed else "training.note_changed", name=names[0]),
+                undone=phrase("common.the_name_is_back" if is_renamed else "training.note_is_back", name=names[1]),
+                undo=lambda: self._change(entry, after, before, is_undo=True),
+                redo=lambda: self._change(entry, before, after),
             )
             self._navigation.undo_offered.emit(action)
         self.changed.emit()

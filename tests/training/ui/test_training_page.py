@@ -269,6 +269,24 @@ def test_a_name_and_a_note_are_written(driver: PageDriver) -> None:
     assert said == phrase("common.renamed_to_name", name="新しい名前")
     undo()
     assert (run_folders.read(folder).name, driver.listed(), len(driver.undone)) == ("前の名前", [OVER, "前の名前"], 1)
+    assert training_list.read_note(folder) == ""
+
+
+def test_a_note_alone_is_taken_back_too(driver: PageDriver) -> None:
+    folder = driver.run("学習")
+    training_list.write_note(folder, "前のメモ")
+    page = driver.open()
+    driver.choose("学習")
+    for note in ("", ""):  # the second changes nothing
+        dialog = page.entry_actions.edit(page.list.entry)
+        dialog.note.setPlainText(note)
+        dialog.buttons["keep"].click()
+    said, undo = driver.undone[-1]
+    assert (said, training_list.read_note(folder), len(driver.undone)) == (
+        phrase("training.note_changed", name="学習"), "", 1,
+    )  # fmt: skip
+    undo()
+    assert (training_list.read_note(folder), len(driver.undone)) == ("前のメモ", 1)
 
 
 def test_a_training_that_is_over_is_planned_once_more(driver: PageDriver, tmp_path: Path) -> None:
