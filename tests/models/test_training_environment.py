@@ -169,3 +169,17 @@ def test_a_started_module_sees_trainer_and_nothing_else_of_ours(tmp_path, monkey
     assert str(package / "__init__.py") in run.stdout
     assert "'an argument'] 1" in run.stdout
     assert f"'{package.parent}'" not in run.stdout
+
+
+@pytest.mark.parametrize(("own", "expected"), [("", "expandable_segments:True"), ("max_split_size_mb:64",) * 2])
+@pytest.mark.skipif(sys.platform != "linux", reason="torch has no such segments elsewhere")
+def test_a_trainer_leaves_no_gaps_in_the_cards_memory_unless_told_otherwise(tmp_path, monkeypatch, own, expected):
+    """The variable is set before anything of torch is loaded, which reads it once."""
+    look = tmp_path / "look.py"
+    look.write_text("import os, sys\nprint(os.environ['PYTORCH_CUDA_ALLOC_CONF'], 'torch' in sys.modules)")
+    monkeypatch.delenv("PYTORCH_CUDA_ALLOC_CONF", raising=False)
+    if own:
+        monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", own)
+    command = TrainingEnvironment(Path(sys._base_executable), None).command(str(look))
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+    assert run.stdout.split() == [expected, "False"]
