@@ -184,7 +184,8 @@ def _measure(job: Score, kept: Holdout | None, cards: Sequence[Device], part: Pa
     """Do the work with layers on `cards`; `kept`: the hold-out, if the job has one."""
     context_tokens = max(_longest_text_and_chat_tokens(job, kept)) if kept is not None else job.context_tokens
     answers = len(job.chats) if job.answers else 1
-    model = ScoredModel(Path(job.model), job.adapter, job.strength, cards, context_tokens, answers)
+    on_step = lambda: send(Progress(0, 0))  # noqa: E731
+    model = ScoredModel(Path(job.model), job.adapter, job.strength, cards, context_tokens, answers, on_step)
     try:
         holdout = kept or to_holdout(job.texts, model)
         _require_known_ids(holdout, job, model.vocabulary_size)
@@ -252,6 +253,7 @@ class _ScoringRun:
         self._total = (sum(len(example.ids) for example in holdout.examples) if job.measures else 0) + answers
         self.seconds_reading = self.seconds_writing = 0.0
         self._timed_tokens, self._timed_s = 0, 0.0  # of answers that were written alone
+        model.on_step = lambda: self._report(0)  # the parent takes a long silence for a driver that hangs
 
     def run(self) -> Scores:
         if self._job.measures:
@@ -361,6 +363,6 @@ class _ScoringRun:
     def _report(self, tokens: int) -> None:
         self._done += tokens
         now = time.monotonic()
-        if now - self._sent_at >= _REPORT_EVERY_S or self._done == self._total:
+        if now - self._sent_at >= _REPORT_EVERY_S or (tokens and self._done == self._total):
             self._sent_at = now
             self._send(Progress(self._done, self._total))

@@ -53,13 +53,16 @@ class ScoredModel(SequencedModel):
         cards: Sequence[Device] = (),
         context_tokens: int = 0,
         answers: int = 1,
+        on_step: Callable[[], object] = lambda: None,
     ) -> None:
         """Load the model. `adapter`: a GGUF file, "" for none. `strength`: the adapter's, from 0 to 2.
 
         `cards`: take as many layers as leave room there for `context_tokens` (0: the most) of each of `answers`, of
-        which at most PARALLEL_MOST are written at a time. Raises AppError: the codes of `gguf.check_model` and
+        which at most PARALLEL_MOST are written at a time. `on_step`, an attribute that may be replaced, is called after
+        each tensor that is loaded, and after each decode. Raises AppError: the codes of `gguf.check_model` and
         `check_adapter`, model_unreadable, adapter_unreadable.
         """
+        self.on_step = on_step
         self.header = gguf.check_model(path, every_token=False)
         if adapter:
             gguf.check_adapter(Path(adapter), self.header)  # llama.cpp would accept any, and crash
@@ -71,6 +74,8 @@ class ScoredModel(SequencedModel):
         plan = offload.plan_offload(self.header, found, context_tokens, BATCH_TOKENS, "f16", parallel)
         self.card_layers = plan.layers
         self._place(params, cards, plan)
+        callback = api.llama_progress_callback(self._on_loaded)  # kept until the model is loaded
+        params.progress_callback = callback
         try:
             self._load(str(path), params)
             self._adapters = [self._load_adapter(adapter)] if adapter else []
@@ -79,6 +84,10 @@ class ScoredModel(SequencedModel):
             raise
         self._strength = strength
         self.rows = max(1, min(MAX_ROWS, ROWS_BYTES // (4 * self.vocabulary_size)))
+
+    def _on_loaded(self, *_: object) -> bool:
+        self.on_step()
+        return True  # go on
 
     def open(self, read_tokens: int, answer_tokens: int = 0, answers: int = 1) -> None:
         """Make the context.
@@ -143,6 +152,10 @@ class ScoredModel(SequencedModel):
                 break
         missing = LEAST_TOKENS - (stop - end)
         return end - missing if end < stop and 0 < missing <= end - begin - LEAST_TOKENS else end
+
+    def _evaluate(self, tokens: Sequence[tuple[int, int, bool]], evaluate: Callable[[], int]) -> None:
+        super()._evaluate(tokens, evaluate)
+        self.on_step()
 
     def ids_of(self, segments: tuple[Segment, ...]) -> tuple[int, ...]:
         """Return the token ids of a prompt as the engine tokenizes it."""

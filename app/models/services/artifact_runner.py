@@ -25,6 +25,7 @@ from app.base.services.child_process import ChildExit, ChildProcess
 from app.inference import crashes, engine_packs
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import Imatrix, Quantize, Score
+from app.inference.services.engine import STALL_LIMIT_S
 from app.models.artifact_steps import ArtifactStep, StepProgress
 from app.models.training_environment import TrainingEnvironment
 from trainer import convert_job
@@ -134,8 +135,9 @@ class JobTask(StepTask):
         require_space(step.path.parent, step.writes_bytes)
         log = Path(f"{place.log}{step.kind}.log")
         decode = functools.partial(json_lines.decode, kinds=convert_job.EVENTS, key="event")
+        limit_s = STALL_LIMIT_S if isinstance(step.job, Score) else 0.0  # as drivers may hang; others send less often
         # In its own session (`is_apart`), because Ctrl+C in the terminal would look like a crash of the child.
-        self._child = ChildProcess(self._write_job(), log, decode, self, is_apart=True)
+        self._child = ChildProcess(self._write_job(), log, decode, self, is_apart=True, silence_limit_s=limit_s)
         self._child.event_received.connect(self._on_event)
         self._child.exited.connect(self._on_exited)
         self._child.start()
@@ -166,7 +168,7 @@ class JobTask(StepTask):
             self._end_step(child_exit.last_event)
             return
 
-        # A driver may have ended it, but for what ends where memory is short.
+        # A driver may have ended or stalled it, but for what ends where memory is short.
         is_suspect = child_exit.cause not in ("stopped", "not_started", "killed")
 
         def end_step(_outcome: object) -> None:
@@ -191,6 +193,8 @@ class JobTask(StepTask):
         if isinstance(event, Failed):
             code = "build_adapter_mismatch" if event.code == "adapter_mismatch" else event.code
             return AppError(code, **event.facts)
+        if child_exit.cause == "hung":
+            return AppError("score_hung", step=self._step.title, minutes=round(STALL_LIMIT_S / 60))
         cause = f"garbled: {child_exit.detail}" if child_exit.cause == "garbled" else child_exit.reason
         return AppError("build_died", step=self._step.title, cause=cause)
 

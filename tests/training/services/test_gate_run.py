@@ -18,10 +18,12 @@ from pytestqt.qtbot import QtBot
 from app.base import programs
 from app.base.errors import AppError
 from app.base.files import input_file
+from app.base.services.child_process import ChildProcess
 from app.inference import crashes, engine_packs, gguf, quantizations
 from app.inference.engine_packs import EnginePack, PackFile
 from app.inference.local_model import LocalModel
 from app.inference.scoring_files import HeldOutChat
+from app.inference.services.engine import STALL_LIMIT_S
 from app.models import base_models, catalogue
 from app.models.artifact_steps import StepProgress
 from app.models.local_models import CardAdapter
@@ -227,16 +229,19 @@ def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(bench:
 
 
 CRASHING_WITH_PACKS = """
-import json, os, pathlib, runpy, sys
+import json, os, pathlib, runpy, sys, time
 if json.loads(pathlib.Path(sys.argv[-1]).read_bytes())["packs"]:
-    os.kill(os.getpid(), {signal})
+    time.sleep(3600) if {signal} == 0 else os.kill(os.getpid(), {signal})
 sys.argv[0] = "app"
 runpy.run_module("app", run_name="__main__", alter_sys=True)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGKILL])
-def test_a_driver_that_crashes_costs_no_verdict_and_is_not_blamed_where_memory_is_short(
+HANGS = 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGKILL, HANGS])
+def test_a_driver_that_crashes_or_hangs_costs_no_verdict_and_is_not_blamed_where_memory_is_short(
     bench, tmp_path, monkeypatch, number
 ):
     library = tmp_path / "engine-packs" / "vulkan" / "libggml-vulkan.so"
@@ -248,6 +253,8 @@ def test_a_driver_that_crashes_costs_no_verdict_and_is_not_blamed_where_memory_i
     monkeypatch.setattr(programs, "own_program", lambda: [sys.executable, "-c", crashing])
     engine_packs.use_folder(library.parent.parent)
     bench.all_forms = False
+    if number == HANGS:
+        end_silent_children(monkeypatch, 1)
     try:
         if number == signal.SIGKILL:  # by the system
             assert bench.failure().code == "build_died"
@@ -259,6 +266,29 @@ def test_a_driver_that_crashes_costs_no_verdict_and_is_not_blamed_where_memory_i
         crashes.crashed_packs.clear()
         engine_packs.use_folder(None)
     assert [step for step in bench.steps() if step[0] == "score"] == [("score", "base"), ("score", "base+adapter")]
+
+
+def end_silent_children(monkeypatch: pytest.MonkeyPatch, count: int) -> list[float]:
+    """End the first children as their limit of silence would; return the limits of all, in seconds."""
+    start, limits = ChildProcess.start, []
+
+    def start_silent(child: ChildProcess) -> None:
+        start(child)
+        limits.append(child._silence_limit_s)
+        if len(limits) <= count:
+            child.kill("hung")
+
+    monkeypatch.setattr(ChildProcess, "start", start_silent)
+    return limits
+
+
+def test_a_measurement_that_stalls_on_the_processor_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.all_forms = False
+    limits = end_silent_children(monkeypatch, 1)
+    error = bench.failure()
+    assert (error.code, error.facts) == ("score_hung", {"step": "score base", "minutes": 10})
+    assert limits == [STALL_LIMIT_S]
+    assert bench.passed().verdict in quality_gate.VERDICTS
 
 
 def test_a_base_that_is_a_folder_gets_a_gguf_to_answer_with(bench: Bench) -> None:
