@@ -163,6 +163,11 @@ def activations_bytes(header: GgufHeader, context: int, batch: int, parallel: in
     return rows + mask + quantized_input + logits
 
 
+def attention_bytes(header: GgufHeader, context: int, batch: int) -> int:
+    """Return what the compute buffer has more without flash attention: a weight in F32 for each head and two tokens."""
+    return min(batch, context) * context * max(header.head_counts, default=0) * 4
+
+
 def picture_bytes(projector: GgufHeader) -> int:
     """Return the bytes of libmtmd's compute buffer: rows of the widest layer for each patch of a picture."""
     width, wide = (projector.integer(f"clip.vision.{name}_length") or 0 for name in ("embedding", "feed_forward"))

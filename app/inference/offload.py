@@ -64,18 +64,20 @@ def plan_offload(
     kv_type: str,
     parallel: int = 1,
     projector: GgufHeader | None = None,
+    besides_bytes: int = 0,
 ) -> Offload:
     """Return the placement with the most layers on cards: on one card if it holds them all, else on several.
 
     Several cards get layers by their free memory, because each is as long busy with a token as it has layers. libmtmd
-    takes the first card or none: `projector`, the part that reads pictures, lies there if it has room.
+    takes the first card or none: `projector`, the part that reads pictures, lies there if it has room. `besides_bytes`:
+    what each card that is used holds besides, such as an adapter.
     """
     context = memory_estimate.rounded_context(header, context_tokens)
     weights = _weights_by_layer(header)
     caches = [*memory_estimate.cache_bytes_by_layer(header, context, kv_type), 0]
     layers = [own + parallel * cache for own, cache in zip(weights, caches, strict=True)]
     compute = memory_estimate.activations_bytes(header, context, min(batch_tokens, context), parallel)
-    free = [card.free_bytes - RESERVE_BYTES for card in cards]
+    free = [card.free_bytes - RESERVE_BYTES - besides_bytes for card in cards]
     taken = projector.weights_bytes + memory_estimate.picture_bytes(projector) if projector else 0
     has_projector = projector is not None and bool(free) and free[0] >= taken
     if has_projector:

@@ -60,12 +60,21 @@ def test_two_cards_are_used_only_where_one_is_not_enough_and_by_their_free_memor
     assert plan_offload(model(), cards(4, 0.1), CONTEXT, 512, "f16").shares == (1.0, 0.0)
 
 
+@pytest.mark.parametrize("besides", [0, 300 * MIB])
 @pytest.mark.parametrize("free", [(2, 2), (3, 1.5), (1.2, 4), (6, 1), (2, 1, 3), (1.5, 1.5, 1.5, 1.5)])
-def test_no_card_is_filled_beyond_its_room(free: tuple[float, ...]) -> None:
-    plan = plan_offload(model(), cards(*free), CONTEXT, 512, "f16")
+def test_no_card_is_filled_beyond_its_room(free: tuple[float, ...], besides: int) -> None:
+    plan = plan_offload(model(), cards(*free), CONTEXT, 512, "f16", besides_bytes=besides)
     assert plan.layers > 0
     for used, gib in zip(used_bytes(plan.layers, plan.shares), free, strict=True):
-        assert used == 0 or used + offload.RESERVE_BYTES <= gib * GIB
+        assert used == 0 or used + besides + offload.RESERVE_BYTES <= gib * GIB
+
+
+def test_scores_and_an_adapter_beside_the_layers_leave_room_for_fewer() -> None:
+    """Of an 8B on a card of 6 GiB, beyond what is left to the driver."""
+    scores = memory_estimate.attention_bytes(model(), CONTEXT, 512)
+    assert scores == 512 * MIB
+    plans = [plan_offload(model(), cards(6), CONTEXT, 512, "f16", besides_bytes=one) for one in (0, scores)]
+    assert plans[0].layers > plans[1].layers > 0
 
 
 def test_a_longer_context_a_finer_cache_and_more_answers_at_a_time_leave_room_for_fewer_layers() -> None:

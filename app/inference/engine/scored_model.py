@@ -71,7 +71,12 @@ class ScoredModel(SequencedModel):
         params.use_extra_bufts = False  # True would copy the weights into another layout
         parallel = min(answers, memory_estimate.PARALLEL_MOST)
         found = [one.card for one in cards]
-        plan = offload.plan_offload(self.header, found, context_tokens, BATCH_TOKENS, "f16", parallel)
+        context = memory_estimate.rounded_context(self.header, context_tokens)
+        besides = max(ROWS_BYTES, memory_estimate.attention_bytes(self.header, context, BATCH_TOKENS))
+        besides += Path(adapter).stat().st_size if adapter else 0
+        plan = offload.plan_offload(
+            self.header, found, context_tokens, BATCH_TOKENS, "f16", parallel, besides_bytes=besides
+        )
         self.card_layers = plan.layers
         self._place(params, cards, plan)
         callback = api.llama_progress_callback(self._on_loaded)  # kept until the model is loaded

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from app.base.errors import AppError
-from app.inference import scoring_files
+from app.inference import memory_estimate, offload, scoring_files
 from app.inference.engine.model_jobs import ChatToScore, Score
 from app.inference.engine.score import ReferenceHeader, ReferenceWriter
 from app.inference.engine.scored_model import ScoredModel
@@ -80,6 +80,29 @@ def test_a_long_answer_is_read_in_parts_with_the_same_result(tmp_path, job, monk
     rows = direct.log_probabilities(Path(job.model), [(ids, places)])
     at_once = [log_p[ids[at]] for at, log_p in zip(places, rows, strict=True)]
     assert in_parts == pytest.approx(at_once, abs=1e-4)
+
+
+@pytest.mark.parametrize("answers", [1, 7])
+def test_what_the_context_takes_on_a_card_is_what_its_layers_are_planned_with(tmp_path, monkeypatch, answers):
+    shape = models.TinyShape(embedding=512, heads=32, heads_kv=8, feed_forward=1024, context=2048)
+    path = models.tiny_llama(tmp_path / "wide.gguf", shape=shape)
+    adapter = models.tiny_adapter(tmp_path / "adapter.gguf", shape=shape)
+    planned, plan = [], offload.plan_offload
+
+    def planning(*given, **named):
+        planned.append(named["besides_bytes"])
+        return plan(*given, **named)
+
+    monkeypatch.setattr(offload, "plan_offload", planning)
+    for given in ("", str(adapter)):
+        model = ScoredModel(path, given, context_tokens=2048, answers=answers)
+        model.open(2048, 2048, answers)
+        (line,) = (line for line in model._log.lines if "CPU compute buffer size" in line)
+        measured = float(line.split("=")[1].split()[0]) * memory_estimate.MIB
+        besides = planned[-1] - (adapter.stat().st_size if given else 0)
+        activations = memory_estimate.activations_bytes(model.header, 2048, 512, answers)
+        assert 0.95 < (besides + activations) / measured < 1.15
+        model.close()
 
 
 def test_the_last_part_is_never_a_few_tokens(job, monkeypatch):
