@@ -86,6 +86,11 @@ def test_a_pair_is_one_example_as_long_as_its_longer_answer(asked: RunSpec, monk
     assert sum(load.lengths) < load.tokens == plan.counts.tokens < 2 * sum(load.lengths)
 
 
+def test_a_processor_with_products_of_16_bits_is_faster(asked: RunSpec) -> None:
+    times = [run_plan.plan_run(dataclasses.replace(asked, precision=one), None, cpu).time for one in ("f32", "bf16")]
+    assert times[0].total_s == pytest.approx(estimate.BF16_SPEED * times[1].total_s)
+
+
 def test_what_does_not_fit_is_refused_above_the_share_of_what_is_free(asked: RunSpec) -> None:
     needed = run_plan.plan_run(asked, None, cpu).memory.total
     assert run_plan.plan_run(asked, None, lambda kind: cpu(kind, round(needed / 0.92) + 2)).fits
