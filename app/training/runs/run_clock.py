@@ -108,7 +108,7 @@ def default_costs(load: Workload) -> dict[str, float]:
     return {
         "starting": 7.0,
         "converting_base": 18.0 + 22 * load.billions if load.converts else 0.0,
-        "training": 20.0 + 0.15 * load.trained * load.row_tokens * load.billions,
+        "training": 20.0 + 0.03 * load.trained * load.row_tokens * load.billions,
         "preparing": 10.0 + 30 * load.billions,
         "exporting": 5.0 + 0.01 * tokens * load.billions + 4 * load.billions,
         "convert": 8.0 + 30 * load.billions,
