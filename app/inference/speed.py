@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec import Struct
 
 from app import __version__
 from app.base import json_lines, programs
@@ -81,8 +82,7 @@ class MachineSpeed:
     is_plugged_in: bool | None = field(default_factory=is_plugged_in)
 
 
-@dataclass(frozen=True, slots=True)
-class PredictedSpeed:
+class PredictedSpeed(Struct, frozen=True):
     """Holds the predicted or recorded speed of a model, in tokens per second."""
 
     prompt: float

@@ -5,11 +5,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec import Struct
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 LOG_TAIL_LINES = 60
@@ -21,8 +21,7 @@ _POLL_S = 0.01
 _SIGKILL = 9  # signal.SIGKILL does not exist on Windows
 
 
-@dataclass(frozen=True, slots=True)
-class ChildExit:
+class ChildExit(Struct, frozen=True):
     """The end of a child process.
 
     `cause`: stopped (this program closed its input) | finished | killed | crashed | not_started; or why this program

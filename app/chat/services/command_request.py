@@ -6,9 +6,11 @@
 import argparse
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from app.base import settings
 from app.base.cli.commands import Output, check_limit
@@ -48,8 +50,7 @@ FindRun = Callable[[Path, str], Path]
 LabelOfModel = Callable[[Path, LocalModel], Label]
 
 
-@dataclass(frozen=True, slots=True)
-class AdapterChoice:
+class AdapterChoice(Struct, frozen=True):
     """The adapter that the option `--adapter` names."""
 
     use: AdapterUse | None  # None: the model without any adapter, not even the one of its card
