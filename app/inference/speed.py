@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from msgspec import Struct
 
 from app import __version__
@@ -65,6 +64,8 @@ def place() -> str:
 
 def is_plugged_in() -> bool | None:
     """Return whether the machine runs on mains power; None if it has no battery, or that is not known."""
+    import psutil
+
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     return battery.power_plugged if battery is not None else None
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 from msgspec import Struct
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
@@ -267,6 +266,8 @@ class ChildProcess(QObject):
 
 def wait_for_end(pid: int, limit_s: float = 2 * STOP_GRACE_MS / 1000) -> None:
     """Wait at most `limit_s` for the end of a child (`pid` 0: none), in a thread, as the event loop must run."""
+    import psutil  # here, because its import takes 6 ms, and a question without a model needs none of it
+
     until = time.monotonic() + limit_s
     while pid and psutil.pid_exists(pid) and time.monotonic() < until:
         time.sleep(_POLL_S)
