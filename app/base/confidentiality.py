@@ -11,9 +11,10 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
+
+from msgspec import Struct
 
 from app.base import invisible_characters
 from app.base.errors import AppError
@@ -76,8 +77,7 @@ CLIPBOARD = "clipboard"
 _KEY = object()  # only this module can make a `Permit` with it
 
 
-@dataclass(frozen=True, slots=True)
-class ExportRequest:
+class ExportRequest(Struct, frozen=True):
     """Content that is about to leave the program, to the `target`: a file or folder, an address, or CLIPBOARD.
 
     `label_now`: returns its current label, in any thread. `content_name`: for the text of an error. If `what` is

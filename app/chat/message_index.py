@@ -4,12 +4,12 @@ The terms are mostly pairs of characters, because the tokenizers of sqlite canno
 text.
 """
 
-import dataclasses
 import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct, structs
 
 from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
@@ -20,8 +20,7 @@ CONVERSATIONS_MAX = 200
 MERGED_PAGES = 100  # pages of 4 kB that one merge step writes, in about 30 ms
 
 
-@dataclass(frozen=True, slots=True)
-class SearchHit:
+class SearchHit(Struct, frozen=True):
     """A conversation with all words of the query in one message, or in its title (`message_id` is None)."""
 
     conversation_id: int
@@ -34,8 +33,7 @@ class SearchHit:
     is_imported: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
+class SearchResult(Struct, frozen=True):
     """The hits of a search. `is_complete` is False when there may be more hits, older than these."""
 
     hits: tuple[SearchHit, ...] = ()
@@ -124,7 +122,7 @@ def _hit(row: Row, fields: int) -> SearchHit:
     """Build a hit from a row: the first `fields` fields of `SearchHit` in order, then `is_imported`."""
     values: list[Any] = list(row)[:fields]
     found = SearchHit(values[0], records.stored_text(values[1]), records.stored_moment(values[2]), *values[3:])
-    return dataclasses.replace(found, text=records.stored_text(found.text), is_imported=bool(row[fields]))
+    return structs.replace(found, text=records.stored_text(found.text), is_imported=bool(row[fields]))
 
 
 _folded_title = functools.lru_cache(maxsize=20_000)(search_text.fold)

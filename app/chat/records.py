@@ -93,14 +93,12 @@ class Conversation(Struct, frozen=True):
     imported_at: float | None = None  # None: the conversation began in this installation
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     id: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class UnsentDraft:
+class UnsentDraft(Struct, frozen=True):
     """A text that was not sent. `edited_id` is the id of the question that it will replace; None: a new one."""
 
     text: str = ""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from app.base import invisible_characters
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -94,8 +96,7 @@ class DocumentCollection:
     attached: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AskableDocument:
+class AskableDocument(Struct, frozen=True):
     """A document that was read at least once, so that it can be asked."""
 
     id: int

@@ -9,14 +9,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
 from msgspec import Struct
 
 from app.base import json_lines, programs
 from app.inference import child_commands, engine_packs, memory_estimate
 from app.inference.offload import RESERVE_BYTES, Card
 from app.inference.processor_cores import system_text, usable_cores
+
+if TYPE_CHECKING:
+    import psutil
 
 NVIDIA_TIMEOUT_S = 3.0  # a hanging driver must not delay the answer
 DRIVERS_TIMEOUT_S = 20.0  # of a child that loads a pack of hundreds of megabytes and starts a driver
@@ -54,6 +57,8 @@ class Machine:
 
 def measure_machine(models_folder: Path) -> Machine:
     """Measure the machine, without starting a program. Raises OSError if the folder does not exist."""
+    import psutil
+
     return Machine(
         memory_bytes=psutil.virtual_memory().total,
         available_bytes=memory_estimate.available_memory_bytes(),
@@ -235,11 +240,15 @@ def judge_memory(estimate: memory_estimate.MemoryEstimate, budget: MemoryBudget)
 
 def program_memory_bytes() -> int:
     """Return the memory of this process and its children, without weights mapped from files."""
+    import psutil
+
     me = psutil.Process()
     return sum(_held_bytes(process) for process in (me, *me.children(recursive=True)))
 
 
-def _held_bytes(process: psutil.Process) -> int:
+def _held_bytes(process: "psutil.Process") -> int:
+    import psutil
+
     try:
         memory = process.memory_info()
     except psutil.Error:  # the process has just ended

@@ -10,8 +10,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from app.inference import processor_cores
 from app.inference.gguf import GgufHeader
 from app.inference.processor_cores import system_text
@@ -185,11 +183,15 @@ def _feed_forward(header: GgufHeader) -> int:
 
 def available_memory_bytes() -> int:
     """Return the bytes that a new process may take without swapping; in a container, at most those below its limit."""
+    import psutil
+
     return min([int(psutil.virtual_memory().available), *(free for _, free in cgroup_limits())])
 
 
 def memory_bytes() -> int:
     """Return the system's total memory in bytes, or a container's limit if that is lower."""
+    import psutil
+
     return min([int(psutil.virtual_memory().total), *(limit for limit, _ in cgroup_limits())])
 
 

@@ -15,8 +15,9 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from app.base import authenticity
 
@@ -34,8 +35,7 @@ _MAC_BYTES = 64
 _CHUNK_BYTES = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class SharedStart:
+class SharedStart(Struct, frozen=True):
     """Describes the beginning that a prompt has in common with others.
 
     `ends`: numbers of the prompt's characters after the instructions and after the passages. `collections`: ids of

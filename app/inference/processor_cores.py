@@ -12,7 +12,6 @@ import struct
 import sys
 from pathlib import Path
 
-import psutil
 from msgspec import Struct
 
 FAST_SHARE = 0.75  # of the highest capacity, from which a core counts as fast; fast cores differ by some percent
@@ -86,6 +85,8 @@ def cores_of_windows(information: bytes) -> ProcessorCores:
             classes.append(information[at + 9])
         at += max(8, size)
     if not classes:
+        import psutil
+
         every = psutil.cpu_count(logical=False) or 1
         return ProcessorCores(every, every)
     return _limited(classes.count(max(classes)), len(classes), None)

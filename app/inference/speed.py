@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
+from msgspec import Struct
 
 from app import __version__
 from app.base import json_lines, programs
@@ -64,6 +64,8 @@ def place() -> str:
 
 def is_plugged_in() -> bool | None:
     """Return whether the machine runs on mains power; None if it has no battery, or that is not known."""
+    import psutil
+
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     return battery.power_plugged if battery is not None else None
 
@@ -81,8 +83,7 @@ class MachineSpeed:
     is_plugged_in: bool | None = field(default_factory=is_plugged_in)
 
 
-@dataclass(frozen=True, slots=True)
-class PredictedSpeed:
+class PredictedSpeed(Struct, frozen=True):
     """Holds the predicted or recorded speed of a model, in tokens per second."""
 
     prompt: float

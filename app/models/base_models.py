@@ -22,12 +22,11 @@ from app.inference.prompts import PromptForm
 from app.models import catalogue, hf_folders, local_models
 from app.models.catalogue import ModelCard
 from app.models.hf_folders import HfModel
-from trainer import spec
-from trainer.prompt_form import TrainingPromptForm
-from trainer.spec import RunSpec, SpecError
 
-if TYPE_CHECKING:  # a question needs nothing of downloads
+if TYPE_CHECKING:  # a question needs nothing of downloads and of trainings
     from app.models.download_queue import QueuedDownload
+    from trainer.prompt_form import TrainingPromptForm
+    from trainer.spec import RunSpec
 
 STARTER = "starter"
 WHOLE_TYPES = ("F32", "F16", "BF16")  # types of a GGUF file whose weights are not quantized
@@ -43,7 +42,7 @@ class BaseModel:
     path: Path
     name: str
     sha256: str  # "" for a folder, which has no single file
-    form: TrainingPromptForm | None  # None: use the base's own chat template
+    form: "TrainingPromptForm | None"  # None: use the base's own chat template
     weights: str  # where they are from: "owner/name@commit", `hf_folders.WEIGHTS`, or the type of a GGUF file
 
 
@@ -158,16 +157,18 @@ def training_refusal(model: LocalModel) -> AppError | None:
     return None if Path(model.path).is_file() else AppError("model_missing", path=model.path)
 
 
-def read_spec(path: Path) -> RunSpec | None:
+def read_spec(path: Path) -> "RunSpec | None":
     """Return the run spec in a file, its name made one line for display; None if it is damaged or missing."""
+    from trainer import spec
+
     try:
         found = spec.read(path)
-    except (OSError, SpecError):
+    except (OSError, spec.SpecError):
         return None
     return dataclasses.replace(found, name=invisible_characters.to_single_line(found.name))
 
 
-def model_of_run(requested: RunSpec, models: Collection[LocalModel]) -> LocalModel:
+def model_of_run(requested: "RunSpec", models: Collection[LocalModel]) -> LocalModel:
     """Return the base model of a training run: the one at the recorded path, else one with the recorded hash.
 
     Raises AppError: run_base_gone, run_base_is_folder, and the errors of describing a file.
@@ -185,7 +186,7 @@ def model_of_run(requested: RunSpec, models: Collection[LocalModel]) -> LocalMod
     return found
 
 
-def require_same_base(requested: RunSpec, model: LocalModel) -> None:
+def require_same_base(requested: "RunSpec", model: LocalModel) -> None:
     """Raise AppError("adapter_other_base") if the model is not the base that the training run started from.
 
     llama.cpp would load the adapter into another model, and the answers would get worse.
@@ -217,7 +218,7 @@ def existing_path(path_text: str, base_folder: Path = Path()) -> Path | None:
         return None
 
 
-def delete_unused_conversions(folder: Path, specs: Collection[RunSpec | None]) -> int:
+def delete_unused_conversions(folder: Path, specs: Collection["RunSpec | None"]) -> int:
     """Delete the conversions of GGUF bases in `folder` that no run of `specs` needs; return the bytes freed.
 
     Conversions are folders named after the base's hash. If one spec is None (unreadable), nothing is deleted, because
@@ -253,11 +254,13 @@ def _delete_unless_held(path: Path) -> int:
 # -------------------------------------------------------------------------- forms
 
 
-def trainer_form(form: PromptForm) -> TrainingPromptForm:
+def trainer_form(form: PromptForm) -> "TrainingPromptForm":
     """Return a form of the catalogue in the trainer's type.
 
     `end` is the control token that follows an answer and stops the engine; a completion form has none.
     """
+    from trainer.prompt_form import TrainingPromptForm
+
     after = form.answer.partition("{text}")[2]
     ends = () if form.is_completion else (stop for stop in form.stop if after.startswith(stop))
     return TrainingPromptForm(
@@ -279,17 +282,17 @@ def _form_after_training(form: PromptForm) -> PromptForm:
     return catalogue.load().forms[TRAINED_FORM] if form.id == local_models.FALLBACK_FORM else form
 
 
-def find_prompt_form(form: TrainingPromptForm) -> PromptForm | None:
+def find_prompt_form(form: "TrainingPromptForm") -> PromptForm | None:
     """Return the catalogue's form with the same markup, preferably with the same stop strings; None if missing."""
     same = [one for one in catalogue.load().forms.values() if _markup(trainer_form(one)) == _markup(form)]
     return next((one for one in same if one.stop == form.stop), next(iter(same), None))
 
 
-def _markup(form: TrainingPromptForm) -> tuple[object, ...]:
+def _markup(form: "TrainingPromptForm") -> tuple[object, ...]:
     return form.question, form.answer, form.answer_start, form.system, form.is_completion
 
 
-def with_trained_form(requested: RunSpec, model: LocalModel) -> LocalModel:
+def with_trained_form(requested: "RunSpec", model: LocalModel) -> LocalModel:
     """Return the model with the prompt form that it was trained with. `requested`: the effective spec of the run.
 
     Raises AppError("run_form_unknown") if the catalogue has no such form and the model's own template is not used.

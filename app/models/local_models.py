@@ -8,8 +8,9 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from app.base import invisible_characters
 from app.base.errors import AppError
@@ -103,8 +104,7 @@ def _bare_name(file: Path) -> str:
     return name.strip("-_.")
 
 
-@dataclass(frozen=True, slots=True)
-class CardAdapter:
+class CardAdapter(Struct, frozen=True):
     """Holds a LoRA that comes with the program, and the prompt form that it was trained with."""
 
     path: Path

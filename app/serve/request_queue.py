@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
 from PySide6.QtCore import QObject, Signal
 
 from app.base.confidentiality import Permit
@@ -224,7 +225,7 @@ class RequestQueue(QObject):
         request, model = job.request, self._request.model
         if request.is_text and not job.scope:
             model = dataclasses.replace(model, form_id=TEXT_FORM)
-        return dataclasses.replace(
+        return structs.replace(
             self._request,
             model=model,
             turns=request.turns,

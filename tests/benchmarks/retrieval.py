@@ -10,14 +10,17 @@ The others' set-ups are rebuilt here, and only here: windows of 550 characters i
 import contextlib
 import dataclasses
 import json
+import math
 import multiprocessing
 import os
+import re
 import resource
 import sqlite3
 import statistics
 import sys
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +28,7 @@ from typing import Any
 
 from app.base import search_text
 from app.chat.services.retrieval_augmentation import NEAREST_OFFERED
+from app.documents import lexicon
 from app.documents.library import Library
 from app.documents.reading.messages import Indexed
 from app.documents.records import Passage, Section
@@ -40,6 +44,11 @@ from tests.documents.reading.reading_child import ReadingChild
 WINDOW = 550  # characters
 MANY = 100_000  # sections
 TINY = 1000  # files of a heading and a paragraph
+UNITS: dict[str, Callable[[str], list[str]]] = {  # of a plain BM25's index
+    "pairs of characters": search_text.index_terms,
+    "words": lambda text: [word.base for word in lexicon.tokenize(text)],
+    "runs of one script": re.compile(r"[一-鿿々]+|[ァ-ヺー]+|[ぁ-ゖ]+|[a-zA-Z]+|\d+").findall,
+}
 TOKENIZERS = {"porter": "porter unicode61", "unicode61": "unicode61", "trigram": "trigram"}
 
 
@@ -61,6 +70,8 @@ def main(arguments: Sequence[str]) -> None:
         for name, tokenizer in TOKENIZERS.items():
             _say(name, _measured(questions, _windows(Path(folder) / f"{name}.sqlite", files, tokenizer)))
         _say("bigram windows", _measured(questions, _windows(Path(folder) / "bigram.sqlite", files, None)))
+        for name, units in UNITS.items():
+            _say(f"plain BM25, {name}", _measured(questions, _bm25(library, units)))
         _multiply(library)
         _say("among many", _measured(questions, lambda query, limit: passage_search.search(library, query, ids, limit)))
         library.close()
@@ -174,6 +185,31 @@ def _windows(path: Path, files: Sequence[Path], tokenizer: str | None) -> Callab
             "SELECT rowid FROM windows WHERE windows MATCH ? ORDER BY rank LIMIT ?", (expression, limit)
         ).fetchall()
         return [SimpleNamespace(section=Section((), pieces[row[0] - 1])) for row in rows]
+
+    return search
+
+
+def _bm25(library: Library, units: Callable[[str], list[str]]) -> Callable[[str, int], Sequence[Any]]:
+    """BM25 (k1 1.2, b 0.75) over the sections of the first collection, headings and text alike."""
+    documents = library.documents(library.collections()[0].id)
+    sections = [section for one in documents for _, section in library.sections(one.id)]
+    counted = [Counter(units("\n".join((*one.heading, one.text)))) for one in sections]
+    lengths = [one.total() for one in counted]
+    holders: dict[str, list[int]] = defaultdict(list)
+    for number, terms in enumerate(counted):
+        for term in terms:
+            holders[term].append(number)
+    middle = statistics.mean(lengths)
+
+    def search(query: str, limit: int) -> Sequence[Any]:
+        scores: Counter[int] = Counter()
+        for term in set(units(query)) & holders.keys():
+            held = len(holders[term])
+            rarity = math.log(1 + (len(sections) - held + 0.5) / (held + 0.5))
+            for number in holders[term]:
+                count = counted[number][term]
+                scores[number] += rarity * count * 2.2 / (count + 1.2 * (0.25 + 0.75 * lengths[number] / middle))
+        return [SimpleNamespace(section=sections[number]) for number, _ in scores.most_common(limit)]
 
     return search
 

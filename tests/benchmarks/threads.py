@@ -33,9 +33,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = asked.model or starter.assemble(starter.card(), Path(folder))
         numbers = [*range(1, usable_cores().every + 1), None]
-        backends = {number: _loaded(path, number) for number in numbers}
+        backends = {number: loaded(path, number) for number in numbers}
         for busy in BUSY:
-            with _busy_programs(busy):
+            with busy_programs(busy):
                 rounds = [{number: _speeds(one) for number, one in backends.items()} for _ in range(asked.rounds)]
             for place, kind in enumerate(("prompt", "answer")):
                 found = {n: statistics.median(one[n][place] for one in rounds) for n in numbers}
@@ -44,7 +44,7 @@ def main() -> None:
                 print(f"{busy} busy, {kind}: {fixed}, chosen: {found[None]:.0f} = {found[None] / best:.2f}", flush=True)
 
 
-def _loaded(path: Path, threads: int | None) -> LlamaBackend:
+def loaded(path: Path, threads: int | None) -> LlamaBackend:
     backend = LlamaBackend()
     command = Load("", str(path), context_tokens=1024, threads=threads, batch_tokens=PROMPT_TOKENS, repack=False)
     backend.load(command, Cancellation(), lambda _event: None)
@@ -56,22 +56,27 @@ def _speeds(backend: LlamaBackend) -> tuple[float, float]:
     tokens = [100 + 37 * at % 20_000 for at in range(PROMPT_TOKENS)]
     until = time.monotonic() + SETTLING_S
     while time.monotonic() < until:
-        backend.append(tokens[:1])
+        read(backend, tokens[:1])
         time.sleep(0.05)
     backend._clear()
     began = time.perf_counter()
-    backend.append(tokens)
+    read(backend, tokens)
     read_s = time.perf_counter() - began
     began = time.perf_counter()
     for token in tokens[:ANSWER_TOKENS]:
-        backend.append([token])
+        read(backend, [token])
     answer_s = time.perf_counter() - began
     backend._clear()
     return PROMPT_TOKENS / read_s, ANSWER_TOKENS / answer_s
 
 
+def read(backend: LlamaBackend, tokens: list[int]) -> None:
+    """Evaluate tokens after those in the cache, with the logits of the last one."""
+    backend._decode([(0, token, at == len(tokens)) for at, token in enumerate(tokens, 1)])
+
+
 @contextlib.contextmanager
-def _busy_programs(count: int) -> Iterator[None]:
+def busy_programs(count: int) -> Iterator[None]:
     programs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield

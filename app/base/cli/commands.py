@@ -4,7 +4,6 @@ Stdout gets one JSON object or plain text, stderr everything else, with control 
 """
 
 import argparse
-import difflib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -106,6 +105,8 @@ SIMILARITY_MIN = 0.5  # the cutoff of difflib.get_close_matches
 
 def find_similar_names(mistyped: str, names: Sequence[str]) -> list[str]:
     """Return up to three of the `names` names that resemble `mistyped`, a mistyped one, the most similar first."""
+    import difflib
+
     folded = {name.casefold(): name for name in reversed(names)}
     mistyped = mistyped.casefold()
     within = [name for name in folded if mistyped and (mistyped in name or name in mistyped)]

@@ -26,9 +26,10 @@ import struct
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from app.base import addresses, settings
 
@@ -48,8 +49,7 @@ _X32_BIT = 0x4000_0000  # on x86-64 this bit marks a second set of numbers for t
 _IO_URING = (425, 426, 427)  # setup, enter, register; the same numbers on all machines
 
 
-@dataclass(frozen=True, slots=True)
-class _Machine:
+class _Machine(Struct, frozen=True):
     """The numbers of AUDIT_ARCH_* and of system calls for one processor type (linux/audit.h, asm/unistd.h)."""
 
     architecture: int

@@ -5,11 +5,10 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
+from msgspec import Struct
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 LOG_TAIL_LINES = 60
@@ -21,8 +20,7 @@ _POLL_S = 0.01
 _SIGKILL = 9  # signal.SIGKILL does not exist on Windows
 
 
-@dataclass(frozen=True, slots=True)
-class ChildExit:
+class ChildExit(Struct, frozen=True):
     """The end of a child process.
 
     `cause`: stopped (this program closed its input) | finished | killed | crashed | not_started; or why this program
@@ -268,6 +266,8 @@ class ChildProcess(QObject):
 
 def wait_for_end(pid: int, limit_s: float = 2 * STOP_GRACE_MS / 1000) -> None:
     """Wait at most `limit_s` for the end of a child (`pid` 0: none), in a thread, as the event loop must run."""
+    import psutil  # here, because its import takes 6 ms, and a question without a model needs none of it
+
     until = time.monotonic() + limit_s
     while pid and psutil.pid_exists(pid) and time.monotonic() < until:
         time.sleep(_POLL_S)

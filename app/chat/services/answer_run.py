@@ -6,11 +6,10 @@ The file is over 450 lines because the stages of an answer share its state.
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.confidentiality import DEFAULT_LABEL, HIGHEST_LABEL, Label, highest_label
@@ -53,8 +52,7 @@ if TYPE_CHECKING:  # their imports take time: the reading child, numpy
     from app.documents.retrieval.semantic_index import SemanticQuery
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRequest:
+class AnswerRequest(Struct, frozen=True):
     """A conversation to answer, with the model and settings. The last of `turns` has no answer yet.
 
     With `local_models.NO_MODEL`, a question to documents is answered by quoting them, without the engine.
@@ -80,8 +78,7 @@ class AnswerRequest:
     may_share: bool = False  # True: the evaluated passages may be kept on disk, unless one of the labels is secret
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerOutcome:
+class AnswerOutcome(Struct, frozen=True):
     """The result of an answer that ended. Seconds count from `AnswerRun.start`; `load_s` is 0 when the model was loaded
     already.
 
@@ -98,7 +95,7 @@ class AnswerOutcome:
     def without_times(self) -> "AnswerOutcome":
         """Return the outcome with all seconds 0, as if they were not measured."""
         done = structs.replace(self.done, timings=messages.Timings(0.0, 0.0, 0.0, 0.0, self.done.timings.threads))
-        return dataclasses.replace(self, done=done, load_s=0.0, total_s=0.0)
+        return structs.replace(self, done=done, load_s=0.0, total_s=0.0)
 
     def as_fields(self) -> dict[str, Any]:
         """Return the fields that a stored answer and an answer of a batch have in common."""
@@ -203,7 +200,7 @@ class AnswerRun(QObject):
         if self._is_over or wanted is None:
             return
         is_late = meaning is None and embedding is not None and (embedding.is_on or bool(embedding.standing.error))
-        wanted = dataclasses.replace(wanted, shows_pictures=load_plan.reads_pictures(self._model))
+        wanted = structs.replace(wanted, shows_pictures=load_plan.reads_pictures(self._model))
         background.run(
             lambda: retrieval_augmentation.search(wanted, meaning, is_vector_missing=is_late), self._judge, self._fail
         )
@@ -235,7 +232,7 @@ class AnswerRun(QObject):
 
         def choose(order: Reranking) -> None:
             grounding = dataclasses.replace(found.grounding, reranked=order.state, rerank_s=order.seconds)
-            self._quote(dataclasses.replace(found, passages=order.passages, grounding=grounding))
+            self._quote(structs.replace(found, passages=order.passages, grounding=grounding))
 
         is_given = wanted.given_sources or found.pictures or found.grounding.unseen
         if embedding is None or is_given or not found.grounding.has_answer:

@@ -6,8 +6,11 @@
 import argparse
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from app.base import settings
 from app.base.cli.commands import Output, check_limit
@@ -35,7 +38,9 @@ from app.inference.services.engine import EngineClient
 from app.models import base_models, local_models, model_registry
 from app.models.model_registry import choose_listed_model, is_model_file
 from app.models.services import remote_servers
-from trainer.spec import RunSpec
+
+if TYPE_CHECKING:  # most questions need nothing of trainings
+    from trainer.spec import RunSpec
 
 NO_ADAPTER, CARD_ADAPTER = "none", "card"
 # Returns the folder of a training run, from the folder of all runs and the run's name. Raises AppError("run_unknown" |
@@ -45,8 +50,7 @@ FindRun = Callable[[Path, str], Path]
 LabelOfModel = Callable[[Path, LocalModel], Label]
 
 
-@dataclass(frozen=True, slots=True)
-class AdapterChoice:
+class AdapterChoice(Struct, frozen=True):
     """The adapter that the option `--adapter` names."""
 
     use: AdapterUse | None  # None: the model without any adapter, not even the one of its card
@@ -143,7 +147,7 @@ def in_form_of_run(model: LocalModel, adapter: AdapterChoice | None) -> LocalMod
     return base_models.with_trained_form(base_models.read_spec(adapter.run / base_models.EFFECTIVE) or spec, model)
 
 
-def _spec_of_run(run: Path) -> RunSpec:
+def _spec_of_run(run: Path) -> "RunSpec":
     spec = base_models.read_spec(run / base_models.SPEC)
     if spec is None:
         raise AppError("run_damaged", id=run.name)

@@ -4,7 +4,6 @@
 conversations.
 """
 
-import dataclasses
 import functools
 import json
 import statistics
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
@@ -174,7 +174,7 @@ class AnswerQueue(QObject):
         else:
             self._counted_from = time.monotonic()
             if not self._suspects:
-                request = dataclasses.replace(request, parallel=min(self._parallel, len(self.pending)))
+                request = structs.replace(request, parallel=min(self._parallel, len(self.pending)))
         run = self._runs[key] = AnswerRun(self._engine, request, self, self._embedding)
         run.stage_changed.connect(self._on_stage)
         run.finished.connect(functools.partial(self._on_finished, key))
@@ -197,7 +197,7 @@ class AnswerQueue(QObject):
         self._durations.append(now - self._counted_from)
         self._counted_from = now
         if key in self._beside:
-            outcome = dataclasses.replace(outcome, is_alone=False)
+            outcome = structs.replace(outcome, is_alone=False)
         text = self._runs[key].text
         self._forget_run(key)
         self._permitting.add(key)

@@ -11,11 +11,10 @@ import time
 import types
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from app.base import invisible_characters
 from app.base.confidentiality import HIGHEST_LABEL
@@ -58,8 +57,7 @@ PICTURES_SHOWN = 4  # to a model, of one question
 PICTURE_CHARACTERS = 4_000  # of the text on a picture
 
 
-@dataclass(frozen=True, slots=True)
-class RetrievalRequest:
+class RetrievalRequest(Struct, frozen=True):
     """The documents to search for the last of `turns`.
 
     With `given_sources` passages, such as those of an answer to summarize, nothing is searched.
@@ -108,8 +106,7 @@ class PictureAsked(Struct, frozen=True):
         return self.document.name if self.document.is_picture else f"{self.document.name} p.{self.page}"
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPassages:
+class FoundPassages(Struct, frozen=True):
     """What a search has found, before the passages to answer from are chosen."""
 
     passages: tuple[Passage, ...]  # the best first
@@ -191,9 +188,7 @@ def judge_again(request: RetrievalRequest, found: FoundPassages, nearness: float
             library, request.question, found.passages, ids, request.glossary, nearness
         ).verdict
     seconds = found.grounding.retrieval_s + time.monotonic() - started
-    return dataclasses.replace(
-        found, grounding=dataclasses.replace(found.grounding, verdict=verdict, retrieval_s=seconds)
-    )
+    return structs.replace(found, grounding=dataclasses.replace(found.grounding, verdict=verdict, retrieval_s=seconds))
 
 
 def _pictures_asked(library: Library, request: RetrievalRequest, ids: Sequence[int]) -> list[PictureAsked]:
@@ -306,7 +301,8 @@ def retrieve(
         asked = [turn.question for turn in request.turns]
         if known.verdict == "answered" and not (found.pictures or known.unseen):  # beside a figure nothing is searched
             follow_ups = suggested_questions.follow_up_questions(library, passages, asked)
-            found = dataclasses.replace(found, grounding=dataclasses.replace(known, follow_ups=follow_ups))
+            known = dataclasses.replace(known, follow_ups=follow_ups)
+            found = structs.replace(found, grounding=known)
     if not found.pictures and not known.has_answer:
         return _not_found(found, passages, sources)
     if _quotes(request, model, found):
@@ -462,9 +458,7 @@ def _answer_from_excerpts(
         picked = excerpts.number_rows(passages, picked, texts_of)
     parts = [(one.number, source_citations.part_at(passages[one.number - 1], one.start)) for one in picked]
     used = list(dict.fromkeys(parts))  # each quoted part becomes one source
-    renumbered = [
-        dataclasses.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)
-    ]
+    renumbered = [structs.replace(one, number=used.index(part) + 1) for one, part in zip(picked, parts, strict=True)]
     missing = "".join(f"{named_clauses.missing_sentence(one)}\n\n" for one in found.missing)
     answer, quoted = excerpts.answer_from_excerpts(renumbered, missing)
     sources = tuple(source_citations.source_of_part(all_sources[number - 1], part) for number, part in used)

@@ -5,14 +5,14 @@ documents have 1.2 billion, so below a billion parameters nothing is generated f
 a quotation is chosen, completed and written by the same few rules.
 """
 
-import dataclasses
 import itertools
 import math
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct, structs
 
 from app.base.errors import AppError
 from app.base.lazy_pattern import lazy_pattern
@@ -59,8 +59,7 @@ _REFERS_BACK = lazy_pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(Struct, frozen=True):
     """A quoted sentence, list or table row, at `start` to `end` in the text of the passage `number`, from 1.
 
     `head`: the header of a row's table, or "". `row`: a row's number below it, from 1; else 0. `subject`: the heading
@@ -172,7 +171,7 @@ def _compared(words: Sequence[str], passages: Sequence[Passage]) -> list[Excerpt
     is_more = any(all(one.end <= other.start or other.end <= one.start for other in found) for one in said)
     if len(found) == 1 or not is_near or is_more or any(one.row for one in found):
         return found
-    return [dataclasses.replace(found[0], text=text[start:end], start=start, end=end, lead="", is_cut=False)]
+    return [structs.replace(found[0], text=text[start:end], start=start, end=end, lead="", is_cut=False)]
 
 
 def _holds(excerpt: Excerpt, other: Excerpt) -> bool:
@@ -256,7 +255,7 @@ def number_rows(
             at = texts.index(text)
             while text.startswith(one.head) and at > 0:
                 at, text = at - 1, texts[at - 1]
-                one = dataclasses.replace(one, row=one.row + _rows_below(one.head, text))
+                one = structs.replace(one, row=one.row + _rows_below(one.head, text))
         found.append(one)
     return found
 
@@ -366,7 +365,7 @@ def _with_meaning(ranked: Sequence[RankedSentence], near: Mapping[str, float]) -
     """Let the sentences that are less near in meaning than the nearest count less; the others as the least near."""
     best, least = max(near.values(), default=0.0), min(near.values(), default=0.0)
     return [
-        dataclasses.replace(one, score=one.score * math.exp(_MEANING * (near.get(one.part.text, least) - best)))
+        structs.replace(one, score=one.score * math.exp(_MEANING * (near.get(one.part.text, least) - best)))
         for one in ranked
     ]
 
@@ -388,7 +387,7 @@ def _with_equal_rows(ranked: Sequence[RankedSentence]) -> list[RankedSentence]:
     best: dict[tuple[object, ...], float] = {}
     for one in ranked:
         best[_row_group(one)] = max(best.get(_row_group(one), 0.0), one.score)
-    return [dataclasses.replace(one, score=best[group]) if (group := _row_group(one)) else one for one in ranked]
+    return [structs.replace(one, score=best[group]) if (group := _row_group(one)) else one for one in ranked]
 
 
 def _with_announced(ranked: Sequence[RankedSentence], passages: Sequence[Passage]) -> list[RankedSentence]:
@@ -407,7 +406,7 @@ def _with_announced(ranked: Sequence[RankedSentence], passages: Sequence[Passage
         if found[place].number != best.number or one.section.heading[: len(above)] != above:
             break
         if _sign(text, one) or one.section is not found[before].part.section:
-            found[place] = dataclasses.replace(found[place], score=best.score * (1 - _AFTER * (place - at)))
+            found[place] = structs.replace(found[place], score=best.score * (1 - _AFTER * (place - at)))
     return found
 
 
@@ -449,7 +448,7 @@ def _quoted(sought: SoughtAnswer, ranked: Sequence[RankedSentence], at: int, pas
     if len(cases) > 1:
         said = (_first_sentence(case.text) for case in cases)
         lead = phrase("documents.lead_gap").join(said) if sought.asks else ""  # steps are quoted with their numbers
-    return dataclasses.replace(excerpt, subject="" if part.row else subject, lead=lead)
+    return structs.replace(excerpt, subject="" if part.row else subject, lead=lead)
 
 
 def _lead(sought: SoughtAnswer, quoted: str, text: str) -> str:

@@ -8,9 +8,10 @@ of the questions about laws, Wikipedia and technical standards; no other half ha
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from app.base import invisible_characters, search_text
 from app.base.database import Database, Row
@@ -40,8 +41,7 @@ REFERRED = 2  # sections to which a named clause refers that come right after it
 LENGTH_SHARE = 0.5  # b of BM25+
 
 
-@dataclass(frozen=True, slots=True)
-class _Query:
+class _Query(Struct, frozen=True):
     """The terms of a question that occur in the index, with their weights times inverse document frequencies."""
 
     terms: Mapping[str, float]
@@ -52,8 +52,7 @@ class _Query:
     heading_length: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     """A section that is scored. `heading`: its path as stored; the lengths are numbers of terms."""
 
     id: int

@@ -14,7 +14,8 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from app.base import search_text
 from app.base.lazy_pattern import lazy_pattern
@@ -150,8 +151,7 @@ _WHAT_IT_IS_NOT = "、?(?:呼ば|(?:言|い)[えわ](?!ゆる|ば)|限ら|異な
 _NO_WORD_BEFORE = "(?<![一-鿿ァ-ヺーa-z])(?<![a-z] )"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class Part(Struct, frozen=True, eq=False):
     """A sentence of a passage together with the one that limits it (ただし…), or a row of a table.
 
     `start`, `end`: offsets in the passage's text. `section`: the section that holds it, which ends at `section_end`.
@@ -174,8 +174,7 @@ class Part:
         return self.row > 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RankedSentence:
+class RankedSentence(Struct, frozen=True, eq=False):
     """A part of passage `number` (from 1) with the question's terms in it."""
 
     number: int

@@ -10,8 +10,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from app.base.lazy_pattern import lazy_pattern
 from app.base.paths import Paths
@@ -50,8 +51,7 @@ _VALUE = lazy_pattern(
 _POINTING = lazy_pattern("[こそ][のれ]|前[条項]|同[条項法]|当該|次|[上下]記|以下|本[章節項編条]|.*(?:又|若しく|及び)$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     """A question, and the text of the section or sentence that should answer it."""
 
     kind: str  # of _KINDS

@@ -4,10 +4,10 @@ import operator
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
 
 from app.base.errors import AppError
@@ -35,8 +35,7 @@ TRIES = 2
 ANSWERING = frozenset(("starting", "loading", "reading", "answering"))  # states of the engine that answers
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddingStatus:
+class EmbeddingStatus(Struct, frozen=True):
     """The state of the background embedding.
 
     `phase`: off (no embedding model) | looking | working | paused | elsewhere (another process embeds) | idle | failed.

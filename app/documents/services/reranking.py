@@ -5,9 +5,9 @@ After a failure or too long a time the order stays as it was.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
@@ -22,8 +22,7 @@ from app.models import local_models
 RERANKED = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Reranking:
+class Reranking(Struct, frozen=True):
     """Passages in their final order.
 
     `state`: "" (no reranker is in use, or nothing was to be ordered) | used | missed (it failed or was late, and the

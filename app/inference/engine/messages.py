@@ -18,8 +18,7 @@ PROTOCOL = 1
 THOUGHT_TOKENS = 2048  # of the thoughts before an answer, unless somebody chose another budget
 
 
-@dataclass(frozen=True, slots=True)
-class AdapterUse:
+class AdapterUse(Struct, frozen=True):
     """Selects a LoRA adapter (GGUF file) and its strength from 0 to 2: 0 leaves the base unchanged, 1 is as trained."""
 
     path: str
@@ -64,8 +63,7 @@ class Load:
     key: str = field(default="", repr=False)  # API key for the remote server
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """Holds a picture as `app.documents.reading.messages.Rendered` does."""
 
     width: int

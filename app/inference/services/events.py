@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from app.base.errors import AppError
 from app.inference.engine.messages import EngineFacts
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerStage:
+class AnswerStage(Struct, frozen=True):
     """Describes the step that the open conversation is waiting for.
 
     `kind`: idle | searching (the documents) | passages (the search has ended) | loading (the model) | reading (the
@@ -23,8 +24,7 @@ class AnswerStage:
     search_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class ContextOverflow:
+class ContextOverflow(Struct, frozen=True):
     """Reports a conversation that exceeds the context. Nothing was cut; the user decides."""
 
     prompt_tokens: int
@@ -49,8 +49,7 @@ class EngineStatus:
     load_fraction: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Download:
+class Download(Struct, frozen=True):
     """Describes the download of one model, which may have several files.
 
     `state`: waiting | running | paused | verifying | repairing | failed. `problem`: why it failed; while running, the
@@ -71,8 +70,7 @@ class Download:
     problem: AppError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkContact:
+class NetworkContact(Struct, frozen=True):
     """Records a machine contacted since the program's start, because the user requested a download or an answer."""
 
     host: str

@@ -6,10 +6,10 @@ The request is sent by a child process that may contact only that server and the
 import argparse
 import json
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base import json_lines, programs
@@ -24,13 +24,12 @@ from app.models import model_registry
 DEADLINE_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class ServerAnswer:
+class ServerAnswer(Struct, frozen=True):
     """Holds the child's result: the models of the server, or the code and facts of an error."""
 
     models: tuple[OfferedModel, ...] = ()
     error: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = {}
 
 
 class RemoteCheck(QObject):

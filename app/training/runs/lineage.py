@@ -7,9 +7,10 @@ split have both in their provenance.
 import functools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from app.base import confidentiality
 from app.base.confidentiality import DEFAULT_LABEL, LABELS, Label
@@ -20,16 +21,15 @@ from app.documents import collection_lookup
 from app.documents.collection_lookup import Origin
 from app.inference.local_model import LocalModel
 from app.models import base_models
-from app.training.data import split_record
-from app.training.data.rows import PARTS
-from trainer.spec import RunSpec
+
+if TYPE_CHECKING:  # most models were not trained here, and need nothing of trainings
+    from trainer.spec import RunSpec
 
 LINEAGE_FILE = "lineage.json"  # name in a run's folder
 _FOLDERS = 3  # how many parent folders of an adapter or merged file may be its run
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(Struct, frozen=True):
     """Label and origins of training data. `label`: the highest one when it was recorded; None if none was known."""
 
     label: Label | None = None
@@ -60,11 +60,15 @@ class Lineage:
 
 def lineage_from_json(data: Any) -> Lineage:
     """Parse an object of `as_json`. An invalid label or origin gives the highest label."""
+    from app.training.data import split_record
+
     return Lineage(*split_record.parse_label_and_origins(data))
 
 
 def lineage_of_data(folder: Path) -> Lineage:
     """Return the lineage in a split's record; empty if there is no record, the highest label if it is damaged."""
+    from app.training.data import split_record
+
     return _read_manifest(folder, work_folder.version_of(folder / split_record.MANIFEST))
 
 
@@ -96,11 +100,13 @@ def label_of_file(documents: Path, path: Path) -> Label:
     return lineage_of_adapter(path).label_now(documents, LABELS[0])
 
 
-def lineage_of_spec(requested: RunSpec, seen_folders: set[Path] | None = None) -> Lineage:
+def lineage_of_spec(requested: "RunSpec", seen_folders: set[Path] | None = None) -> Lineage:
     """Return the lineage of a run's data, of the adapter from which it starts, and of a base that is a merged file.
 
     `seen_folders`: run folders that were already read, to avoid cycles.
     """
+    from app.training.data.rows import PARTS
+
     files = [Path(getattr(requested, part)) for part in PARTS if getattr(requested, part)]
     known = {folder: lineage_of_data(folder) for folder in {file.parent for file in files}}
     found = [*known.values()]
@@ -162,6 +168,8 @@ def _read_lineage(file: Path) -> Lineage:
 
 @functools.lru_cache(maxsize=64)
 def _read_manifest(folder: Path, _version: tuple[int, int]) -> Lineage:
+    from app.training.data import split_record
+
     return Lineage(*split_record.read_label_and_origins(folder))
 
 

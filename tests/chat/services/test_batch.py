@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from app.base.confidentiality import Label, permit_export
 from app.base.errors import AppError
@@ -76,7 +77,7 @@ class Desk:
         """Let batches begin as the window lets them, with what says their label while they go on."""
 
         def begin(batch: Batch) -> None:
-            export = dataclasses.replace(batch_export(batch), label_now=lambda: label_now(batch))
+            export = structs.replace(batch_export(batch), label_now=lambda: label_now(batch))
             self.batches.begin(batch, permit_export(export, self.log, is_agreed=False))
 
         self.when_prepared = begin
