@@ -25,6 +25,7 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -104,30 +105,46 @@ def test(arguments: list[str]) -> int:
 
 
 def check(arguments: list[str]) -> int:
-    """Runs every tool even when one fails, and tells each one's time and outcome."""
+    """Runs every tool even when one fails, and tells each one's time and outcome.
+
+    What reads the sources runs beside the tests, which leave a part of the processors waiting, and is shown after them.
+    """
     prepare_environment(TEST_EXTRAS)
     if WITHOUT_TRAINING not in arguments:
         prepare_training()
-    compiling = compile_tests()
-    results = []
-    for argv in check_commands(arguments):
-        if compiling and argv[0] == "pytest":
-            compiling.wait()
-        title = "pytest" if argv[0] == "pytest" else " ".join(argv)
-        print(f"\n== {title}", flush=True)
-        started = time.monotonic()
-        code = subprocess.call([PYTHON.parent / argv[0], *argv[1:]], cwd=ROOT, env=check_environment())
-        results.append((title, time.monotonic() - started, code))
-    return summarize(results)
+    began = time.monotonic()
+    *readers, tests = check_commands(arguments)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        reading = [beside.submit(run_tool, argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for argv in readers]
+        compile_tests()
+        print("\n== pytest", flush=True)
+        _, tested = run_tool(tests)
+        results = []
+        for argv, ended in zip(readers, reading, strict=True):
+            title = " ".join(argv)
+            output, (seconds, code) = ended.result()
+            print(f"\n== {title}\n{output}", end="", flush=True)
+            results.append((title, seconds, code))
+    return summarize([*results, ("pytest", *tested)], time.monotonic() - began)
 
 
-def compile_tests() -> "subprocess.Popen[bytes] | None":
-    """Begin to compile all modules in a fresh clone, beside mypy: each process of pytest would compile all of them."""
+def run_tool(argv: Sequence[str], **options: Any) -> tuple[str, tuple[float, int]]:
+    """Return what a tool of .venv wrote, if `options` of subprocess catch it, its seconds, and its exit status."""
+    started = time.monotonic()
+    command = [str(PYTHON.parent / argv[0]), *argv[1:]]
+    run = subprocess.run(
+        command, cwd=ROOT, env=check_environment(), encoding="utf-8", errors="replace", check=False, **options
+    )
+    return run.stdout, (time.monotonic() - started, run.returncode)
+
+
+def compile_tests() -> None:
+    """Compile all modules in a fresh clone, once: each process of pytest would compile all of them."""
     if not (ROOT / "tests").is_dir() or (ROOT / "tests" / "__pycache__").exists():
-        return None
+        return
     command = [str(PYTHON.parent / "pytest"), "--collect-only", "-q"]
     environment = {name: value for name, value in check_environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
 def faults(arguments: list[str]) -> int:
@@ -171,11 +188,11 @@ def check_environment() -> dict[str, str]:
     return {"QT_QPA_PLATFORM": "offscreen", **os.environ}
 
 
-def summarize(results: Sequence[tuple[str, float, int]]) -> int:
+def summarize(results: Sequence[tuple[str, float, int]], whole_s: float) -> int:
     print()
     for title, seconds, code in results:
         print(f"{title:<24}{seconds:7.1f} s  {'ok' if code == 0 else f'失敗 / failed ({code})'}")
-    print(f"{'':<24}{sum(seconds for _, seconds, _ in results):7.1f} s", flush=True)
+    print(f"{'':<24}{whole_s:7.1f} s", flush=True)
     return 0 if all(code == 0 for *_, code in results) else 1
 
 

@@ -49,7 +49,7 @@ for wait in (QtBot.waitSignal, QtBot.waitSignals, QtBot.waitUntil):
 _HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeHints")
 
 # What takes longest begins first, so that all processes of a run end at the same time.
-_FIRST = ("trainer", "convert", "faults", "uikit", "shell")
+_FIRST = ("trainer", "convert", "faults", "uikit", "shell", "training")
 _WITH_TORCH = (
     "tests/trainer/",
     "tests/convert/",

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 from PIL import Image
 
@@ -203,6 +202,8 @@ def test_the_trial_model_keeps_to_the_schema_of_a_function(data: Path, starter_m
 
 @pytest.mark.skipif(not machine.has_picture_library(), reason="this engine was built without libmtmd")
 def test_pictures_of_a_question_are_seen(data: Path, tmp_path: Path) -> None:
+    import openai
+
     model = models.tiny_llama(tmp_path / "tiny-F32.gguf", shape=models.TinyShape(context=1024))
     models.projector(tmp_path / "tiny-mmproj-f16.gguf")
 

@@ -26,6 +26,7 @@ def test_products_in_four_bits_are_made_and_wrong_ones_are_seen(server: RunServe
     assert all(0.01 < difference < limit and reason == "" for difference, reason in report["products"].values())
     assert report["versions"]["no-such-library"] is None
     assert report["versions"]["torch"]
+    assert report.keys() == {"python", "versions", "cuda", "least_capability", "devices", "products"}  # as in windows
 
 
 @pytest.mark.parametrize(

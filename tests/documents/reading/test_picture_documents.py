@@ -90,23 +90,21 @@ def test_a_photograph_without_text_is_not_offered_for_recognition_again(install,
     assert document.report.notes == ("recognized", "no_text")
 
 
-HOSTILE: dict[str, tuple[bytes, str]] = {
-    "a.png": (png_of(60_000, 60_000, zlib.compress(bytes(1000))), "picture_too_large"),
-    "b.png": (png_of(2**31 - 1, 2**31 - 1, b""), "picture_too_large"),
-    "c.png": (png_of(9_000, 9_000, zlib.compress(bytes(5))), "document_damaged"),
-    "d.png": (png_of(9, 9, b"", chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(90_000_000)))), "document_damaged"),
-    "e.png": (PNG, "document_damaged"),
-    "f.jpg": (b"\xff\xd8\xff", "document_damaged"),
-    "g.jpg": (packed(Image.new("L", (900, 900)), "JPEG")[:300], "document_damaged"),
-    "h.tif": (tiff_of(70_000, 70_000), "picture_too_large"),
-    "i.tif": (tiff_of(0, 0), "document_damaged"),
-    "j.tif": (tiff_of(500, 500), "document_damaged"),
-    "k.tif": (b"MM\0*\xff\xff\xff\xff", "document_damaged"),
-}
-
-
 @needs_shell
 def test_hostile_pictures_are_refused_and_the_child_lives_on(install, tmp_path):
+    hostile = {
+        "a.png": (png_of(60_000, 60_000, zlib.compress(bytes(1000))), "picture_too_large"),
+        "b.png": (png_of(2**31 - 1, 2**31 - 1, b""), "picture_too_large"),
+        "c.png": (png_of(9_000, 9_000, zlib.compress(bytes(5))), "document_damaged"),
+        "d.png": (png_of(9, 9, b"", chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(90_000_000)))), "document_damaged"),
+        "e.png": (PNG, "document_damaged"),
+        "f.jpg": (b"\xff\xd8\xff", "document_damaged"),
+        "g.jpg": (packed(Image.new("L", (900, 900)), "JPEG")[:300], "document_damaged"),
+        "h.tif": (tiff_of(70_000, 70_000), "picture_too_large"),
+        "i.tif": (tiff_of(0, 0), "document_damaged"),
+        "j.tif": (tiff_of(500, 500), "document_damaged"),
+        "k.tif": (b"MM\0*\xff\xff\xff\xff", "document_damaged"),
+    }
     install(answering(row("中身", 96)))
     pages = packed(Image.new("L", (40, 40), 255), "TIFF")
     at = struct.unpack("<I", pages[4:8])[0]
@@ -114,11 +112,11 @@ def test_hostile_pictures_are_refused_and_the_child_lives_on(install, tmp_path):
     endless = bytearray(pages)
     endless[at + 2 + 12 * count : at + 6 + 12 * count] = struct.pack("<I", at)  # the next page is this one
     with ReadingChild(tmp_path) as child:
-        found = {name: child.index_file(written(tmp_path, name, content)) for name, (content, _) in HOSTILE.items()}
+        found = {name: child.index_file(written(tmp_path, name, content)) for name, (content, _) in hostile.items()}
         ended = child.index_file(written(tmp_path, "l.tif", bytes(endless)))
         assert child.deaths == 0
     codes = {name: one.code if isinstance(one, Failed) else "read" for name, one in found.items()}
-    assert codes == {name: code for name, (_, code) in HOSTILE.items()}
+    assert codes == {name: code for name, (_, code) in hostile.items()}
     assert not isinstance(ended, Failed)
 
 
