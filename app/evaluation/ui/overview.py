@@ -239,7 +239,7 @@ class ResultOverview(QWidget):
         self.sections: list[SectionCard] = []
         self._pair = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._rest = QVBoxLayout()
-        self._filling = RowsInTurns(self, at_once=1)
+        self.filling = RowsInTurns(self, at_once=1)
         self._build()
 
     def show_result(self, result: ResultViewData) -> None:
@@ -252,7 +252,7 @@ class ResultOverview(QWidget):
             self._rest.removeWidget(section)
             section.deleteLater()
         self.sections = []
-        self._filling.begin(self._show_cards(result))
+        self.filling.begin(self._show_cards(result))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -64,7 +64,7 @@ class Desk(Driver):
     def show(self, result: Result) -> ResultViewData:
         """What is shown of it."""
         self.view.show_result(*result)
-        self.until(lambda: self.view.view_data is not None and not self.overview._filling.isActive())
+        self.until(lambda: self.view.view_data is not None and not self.overview.filling.isActive())
         settle()
         assert self.view.view_data is not None
         return self.view.view_data
