@@ -5,7 +5,7 @@ a command waits for; a dataclass is needed for `dataclasses.asdict`, and to leav
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -69,6 +69,7 @@ def convert(data: Any, kind: type[T]) -> T:
 def _refuse_unknown(data: Any, value: Any) -> None:
     """Raise ValueError if `data`, an object or a list, has a field that the class of `value` lacks, which msgspec would
     drop silently."""
+    pairs: Iterable[tuple[Any, Any]]
     if isinstance(data, list):
         pairs = zip(data, value, strict=False)
     elif isinstance(value, dict):
