@@ -67,7 +67,7 @@ from app.shell.services.pause_for_questions import PauseForQuestions
 from app.shell.ui import window_layout
 from app.shell.ui.background_work import CloseGuard, Notifier
 from app.shell.ui.first_run_controller import FirstRunController, start_with_trial
-from app.shell.ui.main_window import MainWindow, Pages
+from app.shell.ui.main_window import MainWindow, PageBuilder, Pages
 from app.shell.ui.settings.page import SettingsPage
 from app.shell.ui.settings.storage import ModelsFolderPanel
 from app.shell.ui.settings.training import TrainingPanel
@@ -82,7 +82,7 @@ from app.training.ui.install_environment_flow import InstallEnvironmentFlow
 from app.uikit import desktop, dialogs, localization
 from app.uikit.clipboard_guard import ClipboardGuard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.page import NavigationSignals, Page
+from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme, unstyled
 
 DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because a migration of the database may take time
@@ -163,15 +163,17 @@ class AppContext:
         self.pause = PauseForQuestions(self.session, self.trainings, self.evaluations, self.page)
 
     def _build_window(self) -> None:
-        makers: dict[str, Callable[[], Page]] = {
+        makers: dict[str, Callable[[], PageBuilder]] = {
             "documents": self._make_documents,
             "models": self._make_models,
             "training": self._make_training,
             "evaluation": self._make_evaluation,
             "settings": self._make_settings,
-            "bin": lambda: BinPage(self.theme, self.navigation, self.conversations, self._label_of_all),
-            "search": lambda: SearchPage(
-                self.theme, self.navigation, self.conversations, self.documents, self._label_of_all
+            "bin": lambda: functools.partial(
+                BinPage, self.theme, self.navigation, self.conversations, self._label_of_all
+            ),
+            "search": lambda: functools.partial(
+                SearchPage, self.theme, self.navigation, self.conversations, self.documents, self._label_of_all
             ),
             "reader": self._make_reader,
             "batch": self._make_batch,
@@ -337,25 +339,27 @@ class AppContext:
             self.theme, self.session, self.presets, self.card(), shows_details=details, parent=parent
         )
 
-    def _make_documents(self) -> Page:
+    def _make_documents(self) -> PageBuilder:
         from app.documents.ui.page import DocumentsPage
 
-        return DocumentsPage(
+        return functools.partial(
+            DocumentsPage,
             self.theme, self.navigation, self.documents, self.reading_offers, self.embedding, self.secrecy,
             self.ocr_setup,
         )  # fmt: skip
 
-    def _make_models(self) -> Page:
+    def _make_models(self) -> PageBuilder:
         from app.models.ui.page import ModelsPage
         from app.training.runs import run_folders
 
-        return ModelsPage(
+        return functools.partial(
+            ModelsPage,
             self.theme, self.navigation, library=self.library, preferences=self.preferences, engine=self.engine,
             paths=self.paths, upkeep=self.maintenance, download_desk=self.download_controller,
             build_desk=self.build_controller, runs_on=functools.partial(run_folders.names_on, self.paths),
         )  # fmt: skip
 
-    def _make_training(self) -> Page:
+    def _make_training(self) -> PageBuilder:
         from app.training.ui.page import TrainingPage
         from app.training.ui.step_factory import WizardStepFactory
 
@@ -365,7 +369,9 @@ class AppContext:
             setup=self.training_setup, trainings=self.trainings, is_environment_in_use=self.is_environment_in_use,
             pause_study=self.evaluations.stop, collect_pairs=self._collect_pairs,
         )  # fmt: skip
-        return TrainingPage(self.theme, self.navigation, self.paths, self.library.models, self.trainings, steps)
+        return functools.partial(
+            TrainingPage, self.theme, self.navigation, self.paths, self.library.models, self.trainings, steps
+        )
 
     def _collect_pairs(self) -> Sequence[dict[str, Any]]:
         """Return the preference pairs of conversations and blind comparisons; runs in the background."""
@@ -373,7 +379,7 @@ class AppContext:
 
         return preference_pairs.collect_stored(self.paths)
 
-    def _make_evaluation(self) -> Page:
+    def _make_evaluation(self) -> PageBuilder:
         from app.evaluation.ui.page import EvaluationPage
         from app.evaluation.ui.study_dialog_choices import StudyDialogModel
 
@@ -385,12 +391,13 @@ class AppContext:
             current_model_id=lambda: self.session.model_id or "",
             locate=lambda: training_run.locate_trainer(self.paths.data),
         )
-        return EvaluationPage(
+        return functools.partial(
+            EvaluationPage,
             self.theme, self.navigation, dialog_model, self.evaluations, self.session,
             lambda: self.trainings.is_training,
         )  # fmt: skip
 
-    def _make_settings(self) -> Page:
+    def _make_settings(self) -> PageBuilder:
         def storage() -> ModelsFolderPanel:
             return ModelsFolderPanel(
                 self.theme, self.maintenance, self.downloads, self.engine, lambda: self.build_controller.is_running
@@ -399,12 +406,13 @@ class AppContext:
         def environment() -> TrainingPanel:
             return TrainingPanel(self.theme, self.training_setup, self.is_environment_in_use)
 
-        return SettingsPage(
+        return functools.partial(
+            SettingsPage,
             self.theme, self.navigation, self.preferences, self.presets, self.card, self.paths, self.downloads,
             storage, environment,
         )  # fmt: skip
 
-    def _make_batch(self) -> Page:
+    def _make_batch(self) -> PageBuilder:
         from app.chat.services.batch_session import BatchSession
         from app.chat.ui.batch_page import BatchPage
 
@@ -413,14 +421,21 @@ class AppContext:
             self.paths.documents, self.paths.data / "batch.json",
             functools.partial(lineage.label_of_model, self.paths.documents), self.window, self.embedding,
         )  # fmt: skip
-        return BatchPage(
-            self.theme, self.navigation, batches, self.session, self.documents, self.secrecy, desktop.open_folder
+        return functools.partial(
+            BatchPage,
+            self.theme,
+            self.navigation,
+            batches,
+            self.session,
+            self.documents,
+            self.secrecy,
+            desktop.open_folder,
         )
 
-    def _make_reader(self) -> Page:
+    def _make_reader(self) -> PageBuilder:
         from app.chat.ui.reader.reader_page import ReaderPage
 
-        return ReaderPage(self.theme, self.navigation, self.documents)
+        return functools.partial(ReaderPage, self.theme, self.navigation, self.documents)
 
     def _label_of_all(self) -> Label:
         """Return the highest label of all conversations, including those in the bin."""

@@ -257,7 +257,9 @@ def evaluation_running(parts: AppContext) -> None:
 def evaluation_result(parts: AppContext) -> None:
     folder = _filled(parts)
     page = _show(parts, ("study", folder.name))
-    process_until(lambda: _result_view(page).view_data is not None)
+    process_until(
+        lambda: _result_view(page).view_data is not None and not _result_view(page).overview.filling.isActive()
+    )
 
 
 def _result_view(page: EvaluationPage) -> EvaluationResultView:
@@ -291,7 +293,7 @@ def evaluation_compared(parts: AppContext) -> None:
     view = _result_view(page)
     alone = view.view_data
     page.contents.compare(entries)
-    process_until(lambda: page.contents.compared and view.view_data not in (None, alone))
+    process_until(lambda: view.view_data not in (None, alone) and not view.overview.filling.isActive())
 
 
 EVALUATION_SHOTS: dict[str, Callable[[AppContext], None]] = {

@@ -5,7 +5,7 @@ a command waits for; a dataclass is needed for `dataclasses.asdict`, and to leav
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from app.base.files import strict_json
 
 _SHOWN = 40  # characters of an invalid value in the text of an error
 _MOST = 1 << 63  # integers beyond 64 bits are no real measurements, and neither sqlite nor Qt can hold them
+_HOLDERS = (dict, list)  # of other values; most are texts and numbers
 T = TypeVar("T")
 
 
@@ -66,20 +67,20 @@ def convert(data: Any, kind: type[T]) -> T:
 
 
 def _refuse_unknown(data: Any, value: Any) -> None:
-    """Raise ValueError if `data` has a field that the class of `value` lacks, which msgspec would drop silently."""
+    """Raise ValueError if `data`, an object or a list, has a field that the class of `value` lacks, which msgspec would
+    drop silently."""
+    pairs: Iterable[tuple[Any, Any]]
     if isinstance(data, list):
-        pairs = list(zip(data, value, strict=False))
-    elif not isinstance(data, dict):
-        return
+        pairs = zip(data, value, strict=False)
     elif isinstance(value, dict):
-        pairs = list(zip(data.values(), value.values(), strict=False))
+        pairs = zip(data.values(), value.values(), strict=False)
     else:
-        known = set(type(value).__match_args__)
-        if not data.keys() <= known:
-            raise ValueError(f"{type(value).__name__} has no {min(data.keys() - known)[:_SHOWN]!r}")
-        pairs = [(item, getattr(value, name)) for name, item in data.items()]
+        if unknown := data.keys() - type(value).__match_args__:
+            raise ValueError(f"{type(value).__name__} has no {min(unknown)[:_SHOWN]!r}")
+        pairs = ((item, getattr(value, name)) for name, item in data.items() if type(item) in _HOLDERS)
     for item, converted in pairs:
-        _refuse_unknown(item, converted)
+        if type(item) in _HOLDERS:
+            _refuse_unknown(item, converted)
 
 
 def parse_int(text: str) -> int | float:

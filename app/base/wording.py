@@ -68,9 +68,9 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMe
     """Return the message for an error code, in `language` or the current one; without an entry the unexpected
     error's."""
     language = language or _current
-    entry = _entries().get(code)
-    if entry is None:
+    if not is_error(code):
         return describe("unexpected", {"detail": f"{code} {dict(facts)}"}, language)
+    entry = _section("errors", code)
     step = entry.get(f"{language}_command") if _is_command else None
     return ErrorMessage(
         spell_out(_fill(entry[language], facts, language)),  # facts include names of files and models
@@ -80,7 +80,7 @@ def describe(code: str, facts: Mapping[str, Any], language: str = "") -> ErrorMe
 
 def is_error(code: str) -> bool:
     """Return whether there is an error with this code, which may come from a file."""
-    return code in _entries()
+    return code in _sections("errors")
 
 
 def describe_error(error: AppError, language: str = "") -> ErrorMessage:
@@ -190,8 +190,8 @@ def format_time_left(seconds: float) -> str:
 
 def help_text(key: str) -> str:
     """Return the help text of a command ("ask") or of an option of it ("ask --seed"), escaped for argparse."""
-    entry: dict[str, str] = _load_file("help")[key]
-    return entry[_current].replace("%", "%%")  # argparse would expand %(default)s and the like
+    help_: str = _section("help", key)[_current]
+    return help_.replace("%", "%%")  # argparse would expand %(default)s and the like
 
 
 def usage_problem(message: str) -> str:
@@ -205,7 +205,7 @@ def usage_problem(message: str) -> str:
 
 
 def error_codes() -> frozenset[str]:
-    return frozenset(_entries())
+    return frozenset(_sections("errors"))
 
 
 def _fill(text: str, facts: Mapping[str, Any], language: str) -> str:
@@ -278,14 +278,25 @@ def _load_file(name: str) -> dict[str, Any]:
 def _find_entry(key: str) -> dict[str, str]:
     """Return the entry of "file.key", or "file.group.member" of a table of similar ones. Raises KeyError."""
     name, _, rest = key.partition(".")
-    entries = _load_file(name)
-    if rest in entries:
-        entry: dict[str, str] = entries[rest]
-    else:
-        group, _, member = rest.partition(".")
-        entry = entries[group][member]
+    if rest in _sections(name):
+        return _section(name, rest)
+    group, _, member = rest.partition(".")
+    entry: dict[str, str] = _section(name, group)[member]
     return entry
 
 
-def _entries() -> dict[str, dict[str, str]]:
-    return _load_file("errors")
+@functools.cache
+def _section(name: str, head: str) -> dict[str, Any]:
+    """Return the content of `[head]` in `resources/wording/NAME.toml`. Raises KeyError.
+
+    A page shows a tenth of its file, and parsing all of it would hold the window for a tenth of a second.
+    """
+    return tomllib.loads(_sections(name)[head])
+
+
+@functools.cache
+def _sections(name: str) -> dict[str, str]:
+    """Return the unparsed sections of `resources/wording/NAME.toml` by their headings without quotes."""
+    text = (resources() / "wording" / f"{name}.toml").read_text("utf-8")
+    parts = f"\n{text}".split("\n[")[1:]
+    return {head.replace('"', ""): body for head, _, body in (part.partition("]\n") for part in parts)}

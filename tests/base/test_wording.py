@@ -51,6 +51,19 @@ def test_a_next_step_for_the_terminal_is_said_there_alone() -> None:
         assert "--" not in in_window
 
 
+def test_every_text_is_found_as_toml_defines_it() -> None:
+    files = [*(paths.resources() / "wording").glob("*.toml")]
+    entries = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in files}
+    found = {f"{name}.{head}": entry for name, heads in entries.items() for head, entry in heads.items()}
+    groups = {key: entry for key, entry in found.items() if isinstance(entry, dict) and "ja" not in entry}
+    found |= {f"{key}.{name}": entry for key, group in groups.items() for name, entry in group.items()}
+    texts = {
+        key: [entry["ja"], entry["en"]] for key, entry in found.items() if isinstance(entry, dict) and "ja" in entry
+    }
+    assert len(texts) > 5000
+    assert {key: wording.phrases(key) for key in texts} == texts
+
+
 def test_facts_are_filled_in_and_bytes_become_gigabytes() -> None:
     sentence = wording.describe("memory_short", {"need_bytes": 6_600_000_000, "free_bytes": 4_100_000_000})
     assert "6.6 GB" in sentence.message

@@ -246,11 +246,15 @@ class ShownDocuments(QSortFilterProxyModel):
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self.table.sort(column, order)
 
-    def document(self, row: int) -> Document:
-        return self.table.document(self.mapToSource(self.index(row, NAME)).row())
+    def documents(self) -> list[Document]:
+        """Return the shown documents from top to bottom, without Qt, which asks the table twice for each row."""
+        return [one for row in range(self.table.rowCount()) if self._is_shown(one := self.table.document(row))]
 
     def filterAcceptsRow(self, row: int, parent: Index) -> bool:  # noqa: ARG002 (Qt passes it)
-        name = folded(self.table.document(row).name) if self._words else ""
+        return self._is_shown(self.table.document(row))
+
+    def _is_shown(self, document: Document) -> bool:
+        name = folded(document.name) if self._words else ""
         return all(word in name for word in self._words)
 
 
@@ -300,12 +304,13 @@ class DocumentView(ColumnTable):
 
     def selected_documents(self) -> list[Document]:
         """Return the selected documents from top to bottom."""
-        return [self._documents.document(row) for row in self.selected_rows()]
+        shown = self._documents.documents()
+        return [shown[row] for row in self.selected_rows()]
 
     def choose(self, document_ids: set[int]) -> None:
         """Select these documents, as far as they are shown, and move the keyboard focus to the first."""
         flags, shown = self.selectionModel().SelectionFlag, self._documents
-        rows = [row for row in range(shown.rowCount()) if shown.document(row).id in document_ids]
+        rows = [row for row, one in enumerate(shown.documents()) if one.id in document_ids]
         wanted = QItemSelection()
         for row in rows:
             wanted.select(shown.index(row, NAME), shown.index(row, NAME))

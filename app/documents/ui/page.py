@@ -135,9 +135,11 @@ class DocumentsPage(Page):
         self.list = CollectionView(theme, self.collections)
         self.new_button = Button(theme, phrase("documents.new_collection_2"), icon="plus", compact=True)
         self.sidebar_panel = SidebarPanel(self, self.list, (self.new_button,))
-        make_column(self.header, (make_scrollable(self._build_content()), 1), into=self, spacing_px=0)
+        content = QWidget()
+        make_column(self.header, (make_scrollable(content), 1), into=self, spacing_px=0)
+        self._build_content(content)
 
-    def _build_content(self) -> QWidget:
+    def _build_content(self, content: QWidget) -> None:
         """Build the content, which scrolls if the banner and the queue leave too little space."""
         theme = self._theme
         self.banner = Banner(theme)
@@ -153,7 +155,7 @@ class DocumentsPage(Page):
             part.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)  # each part scrolls by itself
         lines = self.banner, self.offer, self.ocr, self.queue, self.meaning, self.files_line
         below = self.drop_zone, self.filter, (self.empty, 5), (self.view, 5), (self.report, 4)
-        return make_box(*lines, *below, margins_px=(20, 12, 20, 14), spacing_px=10)
+        make_column(*lines, *below, into=content, margins_px=(20, 12, 20, 14), spacing_px=10)
 
     def _build_empty(self) -> QWidget:
         self._empty_words = Label(wraps=True)

@@ -14,7 +14,7 @@ from app.uikit import localization
 from app.uikit.theme import Theme
 from app.uikit.widgets.banner import Banner
 from app.uikit.widgets.buttons import Button
-from app.uikit.widgets.containers import FlowBox, Stretch, make_box, make_column, make_row, make_scrollable
+from app.uikit.widgets.containers import FlowBox, Stretch, make_column, make_row, make_scrollable
 from app.uikit.widgets.labels import ElidedLabel, FactList, Label
 
 
@@ -62,8 +62,9 @@ class ReportPanel(QFrame):
         self.facts = FactList(self._theme, is_compact=True)
         self._notes = Label(role="caption", tone="text2", wraps=True)
         parts = head, self.banner, self.facts, self._notes, self._build_actions(), Stretch()
-        content = make_box(*parts, margins_px=(16, 10, 16, 12), spacing_px=10)
+        content = QWidget()
         make_column(make_scrollable(content), into=self, margins_px=(1, 1, 1, 1))
+        make_column(*parts, into=content, margins_px=(16, 10, 16, 12), spacing_px=10)
 
     def _build_actions(self) -> QWidget:
         theme = self._theme

@@ -8,6 +8,7 @@ Agreement is measured by Cohen's kappa and Spearman's rank correlation.
 
 import dataclasses
 import math
+import operator
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class Comparison:
 
 
 def _rule_measure(name: str) -> ComparedMeasure:
-    return ComparedMeasure(name, lambda row: getattr(row.marks, name))
+    return ComparedMeasure(name, operator.attrgetter(f"marks.{name}"))
 
 
 MEASURES = {
@@ -304,6 +305,8 @@ def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, fl
 def _deviation_over_seeds(
     result: SystemResult, questions: Sequence[Question], measure: ComparedMeasure
 ) -> float | None:
+    if len({row.seed for row in result.rows}) < 2:
+        return None
     ids = {question.id for question in questions}
     by_seed: dict[int, list[float]] = {}
     for row in result.rows:

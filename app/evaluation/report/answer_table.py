@@ -130,7 +130,7 @@ def changes(
 
 def mean(rows: list[ResultRow], measure: ComparedMeasure) -> float | None:
     values = [value for value, _ in _values(rows, measure)]
-    return statistics.fmean(values) if values else None
+    return statistics.fmean(values) if len(values) > 1 else next(iter(values), None)
 
 
 def reason(judgement: JudgeScore | None) -> str:

@@ -79,7 +79,7 @@ class RowCard(Card):
         self._is_wide = True
         self._is_filled = False
         self.rows = RowGrid(theme)
-        self._filling = RowsInTurns(self.rows, ROWS_AT_ONCE)
+        self.filling = RowsInTurns(self.rows, ROWS_AT_ONCE)
         self.hide()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -112,7 +112,7 @@ class RowCard(Card):
         if not self._is_filled or is_wide != self._is_wide:
             self._is_wide, self._is_filled = is_wide, True
             self.rows.clear()
-            self._filling.begin(self._fill(self._view_data))
+            self.filling.begin(self._fill(self._view_data))
 
 
 NAME_PX, PLOT_PX, COLUMN_PX = 150, 150, 84

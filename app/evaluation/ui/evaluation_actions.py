@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QPoint, Signal
+from PySide6.QtCore import QObject, QPoint, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base.errors import AppError
@@ -79,7 +79,7 @@ class StartStudyAction(QObject):
             self._question_set = question_set
             if not self._is_reading:
                 self._is_reading = True
-                background.run(self.model.look, self._open, self._on_unreadable)
+                background.run(self._look, self._build, self._on_unreadable)
 
     def start(self, folder: Path) -> None:
         """Start or resume a study."""
@@ -88,15 +88,25 @@ class StartStudyAction(QObject):
         except AppError as error:
             self.failed.emit(error)
 
-    def _open(self, outcome: tuple[list[StoredQuestionSet], bool]) -> None:
+    def _look(self) -> tuple[list[StoredQuestionSet], bool]:
+        """Read what the dialog offers, and its module; runs in the background."""
+        from app.evaluation.ui import study_dialog  # noqa: F401 (`_build` finds it imported)
+
+        return self.model.look()
+
+    def _build(self, outcome: tuple[list[StoredQuestionSet], bool]) -> None:
+        """Build the dialog, and open it in a turn of the event loop of its own, so that the window answers."""
         from app.evaluation.ui.study_dialog import StudyDialog
 
-        self._is_reading = False
         offer = self.model.offer(*outcome)
-        dialog = self.dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
+        dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
         dialog.request_made.connect(self._make)
         dialog.progress.cancelled.connect(self._cancel)
         dialog.finished.connect(self._on_closed)
+        QTimer.singleShot(0, dialog, functools.partial(self._open, dialog))
+
+    def _open(self, dialog: "StudyDialog") -> None:
+        self._is_reading, self.dialog = False, dialog
         dialog.open()
         self.asked.emit()
 

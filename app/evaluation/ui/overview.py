@@ -5,7 +5,7 @@ A table of a report is shown with all columns; if it is too wide, it scrolls nex
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
@@ -24,7 +24,7 @@ from app.base.wording import phrase
 from app.evaluation.records import ReportSection, ReportTable, System
 from app.evaluation.report.result_view_data import ResultViewData
 from app.evaluation.ui import result_texts
-from app.evaluation.ui.comparison_cards import ComparisonCard, DifferencesCard
+from app.evaluation.ui.comparison_cards import ComparisonCard, DifferencesCard, RowCard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -239,16 +239,20 @@ class ResultOverview(QWidget):
         self.sections: list[SectionCard] = []
         self._pair = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._rest = QVBoxLayout()
-        self._filling = RowsInTurns(self, at_once=1)
+        self.filling = RowsInTurns(self, at_once=1)
         self._build()
 
     def show_result(self, result: ResultViewData) -> None:
         self.doubt.setText(f"▲ {result.doubt}" if result.doubt else "")
         self.doubt.setVisible(bool(result.doubt))
         self.advice.show_advice(result.advice, result.advised)
-        for card in (self.comparison, self.differences, self.breakdown):
-            card.show_result(result)
-        self._show_sections(result)
+        for card in (self.comparison, self.differences, self.breakdown, *self.sections):
+            card.hide()
+        for section in self.sections:
+            self._rest.removeWidget(section)
+            section.deleteLater()
+        self.sections = []
+        self.filling.begin(self._show_cards(result))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -264,22 +268,19 @@ class ResultOverview(QWidget):
             into=self, margins_px=(MARGIN_PX, 14, MARGIN_PX, 20), spacing_px=GAP_PX,
         )  # fmt: skip
 
-    def _show_sections(self, result: ResultViewData) -> None:
-        for card in self.sections:
-            self._rest.removeWidget(card)
-            card.hide()
-            card.deleteLater()
+    def _show_cards(self, result: ResultViewData) -> Iterator[None]:
+        """Fill the cards from top to bottom, each in a turn of its own."""
+        for card in (self.comparison, self.differences, self.breakdown):
+            card.show_result(result)
+            yield
+            while isinstance(card, RowCard) and card.filling.isActive():
+                yield
         sections = list(result.sections)
         if result.categories is not None:
             sections.insert(0, ReportSection(phrase("evaluation.by_category"), tables=(result.categories,)))
-        self.sections = []
-        self._filling.begin(self._add_sections(sections))
-
-    def _add_sections(self, sections: Sequence[ReportSection]) -> Iterator[None]:
-        yield  # the cards above them take a turn of their own
         for section in sections:
-            card = SectionCard(self._theme, section)
-            self.sections.append(card)
-            self._rest.addWidget(card)
-            card.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
+            added = SectionCard(self._theme, section)
+            self.sections.append(added)
+            self._rest.addWidget(added)
+            added.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
             yield

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QWidget
 
 from app.base.wording import phrase
@@ -139,7 +139,6 @@ class QuestionsTab(QWidget):
         self._theme = theme
         self._view_data: ResultViewData | None = None
         self._question_id = ""
-        self._is_stale = False  # the detail is to be filled when the tab is shown
         self.questions = ScoredQuestions()
         self.questions.setParent(self)
         self.view = NamedList(theme, self.questions, phrase("evaluation.list_of_questions"))
@@ -164,6 +163,9 @@ class QuestionsTab(QWidget):
         theme.changed.connect(self._arrange_panes)
 
     def show_result(self, result: ResultViewData) -> None:
+        """Show a result when the tab is shown; one that is shown already keeps the chosen question."""
+        if result is self._view_data:
+            return
         self._view_data, self._question_id = result, ""
         self.questions.show_result(result)
         names = list(dict.fromkeys(question.question.category for question in result.questions))
@@ -182,11 +184,6 @@ class QuestionsTab(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._arrange_panes()
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        if self._is_stale:
-            self._show_current()
 
     @property
     def current(self) -> QuestionViewData | None:
@@ -243,8 +240,5 @@ class QuestionsTab(QWidget):
         one = self.current
         if one is not None:
             self._question_id = one.question.id
-        self._is_stale = not self.isVisible()
-        if self._is_stale:
-            return
         self.detail.show_question(one)
         self._area.verticalScrollBar().setValue(0)

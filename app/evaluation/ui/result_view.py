@@ -204,7 +204,6 @@ class EvaluationResultView(QWidget):
     def _on_read(self, view_data: ResultViewData) -> None:
         self.view_data = view_data
         self.overview.show_result(view_data)
-        self.questions.show_result(view_data)
         self._area.verticalScrollBar().setValue(0)
         self._show_obstacle()
         self._update_buttons_and_page()
@@ -222,6 +221,7 @@ class EvaluationResultView(QWidget):
             self.pages.setCurrentWidget(self._area)
         elif key == "questions":
             self.pages.setCurrentWidget(self.questions)
+            self.questions.show_result(self.view_data)
         else:
             self._show_blind()
 

@@ -222,6 +222,8 @@ class StudyDialog(QDialog):
         self.fold_button = Button(theme, phrase("common.show_details"), "", "sliders-horizontal", compact=True)
         self.fold_button.setCheckable(True)
         content, self._systems = QWidget(), make_column()
+        set_surface(content, "base")
+        self._area = make_scrollable(content, self)
         make_column(
             Label(phrase("evaluation.what_do_you_want_to"), "heading3"),
             self.kinds,
@@ -235,8 +237,6 @@ class StudyDialog(QDialog):
             spacing_px=14,
         )
         self.expert.hide()
-        set_surface(content, "base")
-        self._area = make_scrollable(content)
         make_column((self._area, 1), Separator(), self._build_footer(), into=self, spacing_px=0)
 
     def _build_footer(self) -> QVBoxLayout:

@@ -121,13 +121,14 @@ class ModelDetail(QFrame):
     def _build(self) -> None:
         self.setProperty("surface", "card")
         column = make_column(into=self, margins_px=(1, 1, 1, 1), spacing_px=0)
-        self._content, self._outside, self._rule = self._build_content(), column, Separator()
+        self._content, self._outside, self._rule = QWidget(), column, Separator()
         column.addWidget(make_scrollable(self._content), 1)
+        self._build_content()
         column.addWidget(self._rule)
         self._footer = self._build_actions()
         column.addWidget(self._footer)
 
-    def _build_content(self) -> QWidget:
+    def _build_content(self) -> None:
         self.back_button = Button(self._theme, phrase("models.back_to_the_list"), "quiet", "chevron-left", compact=True)
         self._title = Label(role="heading2", wraps=True)
         self._fit = Label(role="ui", strong=True)
@@ -147,10 +148,8 @@ class ModelDetail(QFrame):
         self._effective_title = Label(phrase("models.details_actual_values_after_loading"), strong=True)
         self._effective_hint = Label(tone="muted", wraps=True)
         self._effective = FactList(self._theme)
-        content = QWidget()
-        column = make_column(
-            (self.back_button, 0, Qt.AlignmentFlag.AlignLeft), into=content, margins_px=(20, 16, 20, 16), spacing_px=8
-        )
+        back = self.back_button, 0, Qt.AlignmentFlag.AlignLeft
+        column = make_column(back, into=self._content, margins_px=(20, 16, 20, 16), spacing_px=8)
         about: tuple[QWidget, ...] = (self._title, self._summary, self._fit, self._reason_of_fit, self._advice)
         for widget in (*about, self.rerank_switch, self._facts):
             column.addWidget(widget)
@@ -164,7 +163,6 @@ class ModelDetail(QFrame):
         for widget in (self._effective_title, self._effective_hint, self._effective):
             column.addWidget(widget)
         column.addStretch(1)
-        return content
 
     def _build_actions(self) -> QWidget:
         self.use_button = Button(self._theme, phrase("common.use_for_questions"), "primary")

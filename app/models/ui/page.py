@@ -86,7 +86,6 @@ class ModelsPage(Page):
         self.remote = RemoteServerController(theme, library, preferences, engine, self)
         self._connect()
         self._connect_work()
-        self._refill()
 
     def label_now(self) -> confidentiality.Label:
         return confidentiality.LABELS[0]  # names and facts of models only
@@ -119,6 +118,8 @@ class ModelsPage(Page):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
+        if not self.models.rowCount():
+            self._refill()
         self._find_bases()
         self._fits.judge(self._library.models(), self.hub.cards, again=True)  # the memory of other programs has changed
 

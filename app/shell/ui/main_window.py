@@ -4,11 +4,11 @@ The module is over 450 lines long because everything that the parts of the windo
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
@@ -47,23 +47,36 @@ if TYPE_CHECKING:
     from app.models.ui.page import ModelsPage
 
 
+PageBuilder = Callable[[], Page]
+
+
 class Pages(QObject):
     """The window's pages by their keys. Each is built at its first use, because most starts need only the page 質問."""
 
     built = Signal(object)  # Page
 
-    def __init__(self, chat_page: Page, makers: Mapping[str, Callable[[], Page]]) -> None:
-        """Set the functions that build the pages: one for each key except "ask", whose page already exists."""
+    def __init__(self, chat_page: Page, makers: Mapping[str, Callable[[], PageBuilder]]) -> None:
+        """Set the functions that import what a page needs and return what builds it: one for each key except "ask",
+        whose page already exists."""
         super().__init__()
         self.built_pages: dict[str, Page] = {"ask": chat_page}  # those that are built
         self._makers = makers
 
     def page(self, key: str) -> Page:
         """Return a page (ask, documents, models, training, …), building it at its first use."""
-        if key not in self.built_pages:
-            self.built_pages[key] = self._makers[key]()
-            self.built.emit(self.built_pages[key])
+        for _ in self.steps(key):
+            pass
         return self.built_pages[key]
+
+    def steps(self, key: str) -> Iterator[None]:
+        """Build a page that is not yet built in two steps: import its modules, and make its widgets."""
+        if key not in self.built_pages:
+            build = self._makers[key]()
+            yield
+            if key not in self.built_pages:  # something else may have needed it between the steps
+                self.built_pages[key] = build()
+                self.built.emit(self.built_pages[key])
+            yield
 
     def models(self) -> "ModelsPage":
         from app.models.ui.page import ModelsPage
@@ -126,6 +139,8 @@ class MainWindow(QMainWindow):
         self.keeps_place = True  # whether closing the window stores its geometry for the next start
         self.pages = pages
         self._clicked_id: int | None = None  # the conversation that was chosen in the list, and nothing done since
+        self._opening: Iterator[None] = iter(())  # the steps of the page that is being opened
+        self._next_step = QTimer(self, singleShot=True, interval=0)
         self._page_before = {"search": "ask", "reader": "documents"}  # each leads to the other, but not back and forth
         self._build(refused_attempts)
         self._connect()
@@ -149,6 +164,7 @@ class MainWindow(QMainWindow):
         return self.pages.page(key)
 
     def show_page(self, key: str) -> None:
+        self._next_step.stop()
         self.current_page = key
         self.stack.setCurrentWidget(self.page(key))
         self.sidebar.show_page({"reader": "documents"}.get(key, key), self.page(key).sidebar_panel)
@@ -243,7 +259,7 @@ class MainWindow(QMainWindow):
         )
 
     def _connect(self) -> None:
-        self.sidebar.page_chosen.connect(self._on_page_chosen)
+        self.sidebar.page_chosen.connect(self._open_page)
         self.sidebar.new_requested.connect(self._on_new_requested)
         self.sidebar.traffic.clicked.connect(lambda: self.show_settings("network"))
         self.sidebar.list.chosen.connect(self._on_conversation_chosen)
@@ -278,6 +294,7 @@ class MainWindow(QMainWindow):
                 signal.connect(self._show_downloads)
         application().focusChanged.connect(self._on_focus_changed)
         self.frame.changed.connect(self._lay_out)
+        self._next_step.timeout.connect(self._take_step)
         self.pages.built.connect(self._on_page_built)
         self.sidebar.picked.connect(self._on_entry_picked)
         self._connect_navigation()
@@ -343,7 +360,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+0", lambda: self._preferences.change(text_scale_percent=100)),
         ]
         for number, (key, _, _) in enumerate(self._page_list(), start=1):
-            keys.append((f"Ctrl+{number}", functools.partial(self._on_page_chosen, key)))
+            keys.append((f"Ctrl+{number}", functools.partial(self._open_page, key)))
         for sequence, act in keys:
             QShortcut(QKeySequence(sequence), self, act)
 
@@ -382,6 +399,19 @@ class MainWindow(QMainWindow):
         if self.frame.is_narrow:
             self.frame.hide_sidebar()
             self.page(self.current_page).focus_first()
+
+    def _open_page(self, key: str) -> None:
+        """Show a page for a person; a new one takes several turns of the event loop, so that the window answers."""
+        self._opening = self._opening_steps(key)
+        self._take_step()
+
+    def _opening_steps(self, key: str) -> Iterator[None]:
+        yield from self.pages.steps(key)
+        self._on_page_chosen(key)
+
+    def _take_step(self) -> None:
+        if next(self._opening, self) is None:
+            self._next_step.start()
 
     def _on_page_chosen(self, key: str) -> None:
         self.show_page(key)

@@ -264,12 +264,10 @@ class DescribedChoiceCard(ChoiceCard):
         names.append(self.radio)
         self._sentence = sentence
         self.radio.setAccessibleDescription(sentence)
+        self.radio.setProperty("described", True)
         self.about = Label(sentence, tone="text2", wraps=True)
         self._row = make_row(self.radio, (self.about, 1), into=self)
         theme.changed.connect(self._lay_out)
-        theme.changed.connect(self._tint)
-        self._lay_out()
-        self._tint()
 
     def show_obstacle(self, reason: str) -> None:
         """Disable the card and show why; "" enables it again."""
@@ -281,11 +279,6 @@ class DescribedChoiceCard(ChoiceCard):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._lay_out()
-
-    def _tint(self) -> None:
-        """Mute the name of a disabled answer, so that its reason stands out."""
-        muted = self._theme.color("muted").name()
-        self.radio.setStyleSheet(f"QRadioButton:disabled {{ color: {muted}; }}")
 
     def _lay_out(self) -> None:
         """Put the sentence beside the name, aligned with those of other cards, or on a narrow card below it."""

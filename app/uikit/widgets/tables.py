@@ -24,6 +24,7 @@ from app.uikit.widgets.list_rows import ThemedDelegate
 
 ROWS_SHOWN = 8  # a table with more rows scrolls
 PADDING_PX, SIDE_PX, MOST_PX = 24, 10, 260
+FRAME_PX = 8  # which Qt adds to the width of a text
 
 Index = QModelIndex | QPersistentModelIndex
 Row = tuple[str, ...]
@@ -102,7 +103,8 @@ class NumberTableDelegate(ThemedDelegate):
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(super().sizeHint(option, index).width(), self._theme.metric("row_compact"))
+        """Measure the text alone, as Qt would ask a table's model for seven more things about each cell."""
+        return QSize(option.fontMetrics.horizontalAdvance(index.data()) + FRAME_PX, self._theme.metric("row_compact"))
 
 
 class NumberTableView(QTreeView):

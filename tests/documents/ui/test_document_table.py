@@ -6,7 +6,15 @@ import pytest
 from PySide6.QtCore import Qt
 
 from app.documents.records import Document, ReadingReport
-from app.documents.ui.document_lists import NAME, PAGES, STATE, DocumentTable, DocumentView, ShownDocuments
+from app.documents.ui.document_lists import (
+    NAME,
+    PAGES,
+    STATE,
+    DocumentRole,
+    DocumentTable,
+    DocumentView,
+    ShownDocuments,
+)
 from app.uikit.theme import Theme
 
 DESCENDING = Qt.SortOrder.DescendingOrder
@@ -31,7 +39,9 @@ def view(theme: Theme, qtbot) -> DocumentView:
 
 
 def shown(view: DocumentView) -> list[int]:
-    return [view._documents.document(row).id for row in range(view._documents.rowCount())]
+    rows = [view._documents.index(row, NAME).data(DocumentRole) for row in range(view._documents.rowCount())]
+    assert view._documents.documents() == rows
+    return [one.id for one in rows]
 
 
 def chosen(view: DocumentView) -> list[int]:

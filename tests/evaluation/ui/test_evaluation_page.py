@@ -36,6 +36,7 @@ from app.uikit import clipboard_guard
 from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
 from tests.evaluation.driver import answer, question_set, systems_of, write_study
 from tests.evaluation.ui.driver import CONTROL, NO_MODIFIER, Driver
+from tests.window_fixtures import settle
 
 SLOW = "!slow " + "とても長い答え" * 4
 CSV = "質問,模範解答\n窓口は何時までですか。,17 時までです。\n駐車場はありますか。,あります。\n"
@@ -74,6 +75,7 @@ class Scene(Driver):
         found = [one for one in self.window.findChildren(QShortcut) if one.key() == QKeySequence(keys)]
         assert len(found) == 1
         found[0].activated.emit()
+        settle()
 
     def until_read(self) -> None:
         """The list."""

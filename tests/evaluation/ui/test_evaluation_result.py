@@ -64,7 +64,7 @@ class Desk(Driver):
     def show(self, result: Result) -> ResultViewData:
         """What is shown of it."""
         self.view.show_result(*result)
-        self.until(lambda: self.view.view_data is not None)
+        self.until(lambda: self.view.view_data is not None and not self.overview.filling.isActive())
         settle()
         assert self.view.view_data is not None
         return self.view.view_data
@@ -304,7 +304,7 @@ def test_many_systems_are_added_in_turns_and_all_of_them_come(desk: Desk, tmp_pa
     study = result_studies.models_compared(tmp_path / "s", 20)
     rows = desk.overview.comparison.rows
     first: list[int] = []
-    desk.view.overview.comparison._filling.timeout.connect(lambda: first.append(len(rows.findChildren(Button))))
+    desk.view.overview.comparison.filling.timeout.connect(lambda: first.append(len(rows.findChildren(Button))))
     shown = desk.show(study)
     assert len(shown.systems) == 20
     buttons = [one for one in rows.findChildren(Button) if desk.is_shown(one)]
@@ -448,6 +448,7 @@ def test_every_question_is_listed_with_what_each_system_answered(desk: Desk, doc
     assert tab.detail.unanswerable.isVisibleTo(tab)
     assert tab.legend.isVisibleTo(tab)
     desk.show(result_studies.one_system(tmp_path / "t"))
+    desk.show_tab("questions")
     assert not tab.legend.isVisibleTo(tab)
 
 

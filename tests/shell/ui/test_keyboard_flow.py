@@ -13,6 +13,7 @@ from app.chat.records import Message
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
 from app.uikit.input_method import InputMethodGuard
+from tests.window_fixtures import settle
 
 TABS_MAX = 80  # further away nobody looks for anything
 Key, Modifier = Qt.Key, Qt.KeyboardModifier
@@ -131,6 +132,7 @@ def test_a_conversation_is_found_renamed_binned_and_taken_back(keyboard: Keyboar
 def test_a_setting_is_changed(keyboard: Keyboard) -> None:
     parts = keyboard._parts
     keyboard.press(Key.Key_6, Modifier.ControlModifier)
+    settle()
     assert parts.window.current_page == "settings"
     chooser = keyboard.go_to("テーマ")
     assert isinstance(chooser, QComboBox)

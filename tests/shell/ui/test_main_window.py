@@ -30,6 +30,7 @@ def press(window, keys: str) -> None:
     found = [shortcut for shortcut in window.findChildren(QShortcut) if shortcut.key() == QKeySequence(keys)]
     assert len(found) == 1, keys
     found[0].activated.emit()
+    settle()  # a new page is built and shown in turns of the event loop
 
 
 BUILT = """

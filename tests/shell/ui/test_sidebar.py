@@ -14,6 +14,7 @@ from app.shell.ui import sidebar
 from app.shell.ui.sidebar import NavigationButton, Sidebar
 from app.uikit.undo import UNDO
 from tests.uikit.ui.conversion import convert
+from tests.window_fixtures import settle
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -552,6 +553,7 @@ def test_the_menu_beside_new_question_has_what_concerns_all(open_window):
         "新しい質問", "一時的な会話", "新しいフォルダ", "会話を書き出す…", "会話を取り込む…", "ごみ箱",
     ]  # fmt: skip
     menu.actions()[-1].trigger()
+    settle()
     assert parts.window.current_page == "bin"
     menu.actions()[1].trigger()
     assert parts.session.is_temporary
@@ -674,6 +676,7 @@ def test_the_bin_stands_at_the_foot_with_its_count_when_there_is_something_in_it
     assert button.isVisible()
     assert (button.note, button.accessibleName()) == ("1", "ごみ箱　1")
     button.click()
+    settle()
     assert at.window.current_page == "bin"
     assert button.isChecked()
     assert at.window.sidebar.nav._group.checkedButton() is None
