@@ -1,6 +1,8 @@
 """Work in the thread pool: its result, its progress and its end come back to the caller's thread."""
 
 import functools
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LatestWork, TaskProgress
+
+ROOT = Path(__file__).parents[3]
 
 
 class Ends:
@@ -259,3 +263,24 @@ def test_of_works_only_the_newest_is_told_also_where_an_earlier_one_fails(qtbot:
     latest.drop()
     qtbot.waitUntil(lambda: not background._running)
     assert told == ["last"]
+
+
+_LATE = """
+import atexit, threading, time
+atexit.register(lambda: [thread.join() for thread in threading.enumerate() if thread.name == "detached"])
+import shiboken6
+from PySide6.QtCore import QCoreApplication
+from app.base.services import background
+app = QCoreApplication([])
+def work():
+    while shiboken6.isValid(app):
+        time.sleep(0.001)
+    print("late", flush=True)
+background.run_detached(work, print)
+"""
+
+
+def test_detached_work_that_ends_after_qt_says_nothing_and_ends_nothing() -> None:
+    """Often enough it would even abort the process."""
+    done = subprocess.run([sys.executable, "-c", _LATE], cwd=ROOT, capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"late\n", b"")
