@@ -124,7 +124,7 @@ def test_cancelled_work_ends_quietly_and_leaves_through_its_finally(
             half.unlink()
 
     task = ends.run(work)
-    assert started.wait(10)
+    assert started.wait(60)
     task.cancel()
     go_on.set()
     qtbot.waitUntil(lambda: ends.calls == [("cancelled", None)])
@@ -159,7 +159,7 @@ def test_closing_cancels_the_long_work_and_waits_for_it(qtbot: QtBot, ends: Ends
             half.unlink()
 
     ends.run(work)
-    assert started.wait(10)
+    assert started.wait(60)
     background.shut_down()
     assert not half.exists()
     qtbot.waitUntil(lambda: ends.calls == [("cancelled", None)])

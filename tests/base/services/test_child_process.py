@@ -138,12 +138,15 @@ def test_a_child_may_be_silent_while_nobody_waits_for_it(tmp_path: Path, qtbot: 
 
 def test_a_request_is_answered_or_ends_at_its_limit(tmp_path: Path, qtbot: QtBot) -> None:
     for code, limit_s, cause, answer in (
-        ("print(int(input()) + 1)", 30.0, "finished", 2),
-        ("import time; print(1, flush=True); time.sleep(60)", 1.0, "killed", 1),
+        ("print(int(input()) + 1)", 60.0, "finished", 2),
+        ("import time; print(1, flush=True); time.sleep(60)", 60.0, "killed", 1),
         ("import time; time.sleep(60)", 0.1, "killed", None),
     ):
         child = Child(code, tmp_path, qtbot)
         child.process.ask(b"1\n", limit_s)
+        if answer == 1:
+            child.until_it_speaks()
+            child.process.limit(0.0)
         child.until_it_ends()
         assert child.how is not None
         assert (child.how.cause, child.how.last_event) == (cause, answer)
