@@ -348,9 +348,9 @@ def test_cancelling_ends_soon_and_the_engine_goes_on(child: Child, starter_model
         else:
             time.sleep(0.2)
         child.send(Cancel("a"))
-        began = time.monotonic()
+        began = child.processor_s()
         assert child.answer()[1].stop_reason == "cancelled"
-        assert time.monotonic() - began < 5  # a prompt of this length takes longer than that here
+        assert child.processor_s() - began < 5  # a prompt of this length takes more than that here
         text, _ = child.ask("質問: 日本の首都はどこですか？\n回答:", stop=("\n質問", "\n\n"), max_tokens=60)
         assert "東京" in text
         assert "質問" not in text
