@@ -5,8 +5,10 @@ import logging
 import os
 import shutil
 import signal
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -33,6 +35,7 @@ from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 
 from app.base import paths, wording
 from app.base.paths import Paths
+from app.base.services import child_process
 from app.chat.store import Store
 from app.models import starter
 from tests import model_files as models
@@ -142,6 +145,15 @@ def _children() -> set[int]:
     except OSError:  # a thread has just ended
         pass
     return {child.pid for child in psutil.Process().children()}
+
+
+@pytest.fixture
+def passed_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that have passed for who watches over children, in its one element, besides those that really have."""
+    seconds = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + seconds[0], sleep=time.sleep)
+    monkeypatch.setattr(child_process, "time", clock)
+    return seconds
 
 
 @pytest.fixture

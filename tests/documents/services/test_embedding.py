@@ -65,6 +65,7 @@ class EmbeddingDriver:
         command = [*programs.own_program(), "--engine", "llama"]
         self.services.append(Embedding(command, self.where.logs, self.where.documents))
         self.services[-1]._retry_timer.setInterval(10)
+        self.services[-1].question_limit_s = 60.0
         if models:
             self.services[-1].use(models)
         return self.services[-1]
@@ -130,7 +131,6 @@ def test_a_command_starts_the_child_while_it_loads_the_rest_if_there_is_somethin
     driver.start(encoder)
     driver.wait("idle")
     other, service = driver.start(), driver.start()
-    service.question_limit_s = 20.0
     other.use_at_once([described(tiny_model)])  # answers, and is not for search
     service.use_at_once([encoder])
     assert (other.pid, service.pid > 0) == (0, True)
@@ -363,7 +363,6 @@ def test_passages_without_vectors_are_compared_in_meaning_before_they_are_refuse
     assert grounded.ask(asked).details.grounding.verdict == "not_in_documents"
     (service,) = driver.services
     service.use_at_once([encoder])
-    service.question_limit_s = 60.0
     assert grounded.ask(asked).details.grounding.verdict == "not_in_documents"  # no card says what a cosine means
     assert service._model is not None
     service._model = dataclasses.replace(service._model, neutral_cosine=0.3)

@@ -50,7 +50,7 @@ class RerankingDriver:
     def __init__(self, where: Paths, qtbot: QtBot) -> None:
         self.qtbot = qtbot
         self.embedding = Embedding([*programs.own_program(), "--engine", "llama"], where.logs, where.documents)
-        self.embedding.question_limit_s = 6.0
+        self.embedding.question_limit_s = 60.0
 
     def order(self, passages: list[Passage], amid: Callable[[], object] = lambda: None) -> Reranking:
         """Return the outcome of reordering. `amid`: what happens once the request is sent."""
@@ -130,7 +130,7 @@ def test_one_that_is_late_or_gives_no_scores_leaves_the_order(driver, library, r
     process.suspend()
     assert driver.order(found) == Reranking(tuple(found), "missed")
     process.resume()
-    driver.embedding.question_limit_s = 6.0
+    driver.embedding.question_limit_s = 60.0
     assert driver.order(found).state == "used"
     reranker.use([local_models.describe(tiny_reranker(tmp_path / "broken.gguf", broken=True))])
     order = driver.order(found)
