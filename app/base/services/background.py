@@ -211,7 +211,8 @@ class _ResultReceiver(QObject):
                 self.result_arrived.emit(key)
 
     def _close(self) -> None:
-        """Take no more results: emitting one while Qt and Python end would abort the process."""
+        """End the work in the pool, then take no more results: emitting one while Qt ends would abort the process."""
+        shut_down()
         with self._lock:
             self._is_open = False
 
