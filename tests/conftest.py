@@ -5,8 +5,10 @@ import logging
 import os
 import shutil
 import signal
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -33,6 +35,7 @@ from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 
 from app.base import paths, wording
 from app.base.paths import Paths
+from app.base.services import child_process
 from app.chat.store import Store
 from app.models import starter
 from tests import model_files as models
@@ -40,6 +43,7 @@ from tests.evaluation_data import kasensabo, pytest_runtest_setup  # noqa: F401 
 from tests.faults import ledger
 from tests.faults.ledger import pytest_addoption, pytest_configure, tally  # noqa: F401  (for everyone)
 from tests.scene import long_model, make_scene, model, scene  # noqa: F401  (fixtures for everyone)
+from tests.waiting import is_alive
 
 # Several tests at a time, children and models: what takes a moment alone may take ten seconds beside others.
 for wait in (QtBot.waitSignal, QtBot.waitSignals, QtBot.waitUntil):
@@ -122,19 +126,15 @@ def no_child_is_left() -> Iterator[None]:
     yield
     if not (started := _children() - shared):
         return
-    left = [child for child in psutil.Process().children() if child.pid in started and _is_alive(child)]
+    left = [child for child in psutil.Process().children() if child.pid in started and is_alive(child)]
     left += [grandchild for child in left for grandchild in child.children(recursive=True)]
-    gone, alive = psutil.wait_procs(left, timeout=20)
-    alive = [child for child in alive if _is_alive(child)]
+    gone, alive = psutil.wait_procs(left, timeout=60)
+    alive = [child for child in alive if is_alive(child)]
     said = [(child.cmdline(), child.status()) for child in alive]
     for child in alive:
         child.kill()
     logging.getLogger(__name__).debug("ended by themselves: %s", gone)
     assert said == []
-
-
-def _is_alive(child: psutil.Process) -> bool:
-    return child.is_running() and child.status() != psutil.STATUS_ZOMBIE
 
 
 def _children() -> set[int]:
@@ -145,6 +145,15 @@ def _children() -> set[int]:
     except OSError:  # a thread has just ended
         pass
     return {child.pid for child in psutil.Process().children()}
+
+
+@pytest.fixture
+def passed_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that have passed for who watches over children, in its one element, besides those that really have."""
+    seconds = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + seconds[0], sleep=time.sleep)
+    monkeypatch.setattr(child_process, "time", clock)
+    return seconds
 
 
 @pytest.fixture

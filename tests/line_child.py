@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 from app.base import json_lines
 
 ROOT = Path(__file__).parents[1]
@@ -36,11 +38,16 @@ class LineChild:
         assert self.process.stdout is not None
         self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         finally:
             self.process.kill()
             self.process.wait()
             self.process.stdout.close()
+
+    def processor_s(self) -> float:
+        """Seconds of processor time so far, of which work beside it takes nothing."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return times.user + times.system
 
     def __enter__(self) -> Self:
         return self

@@ -1,8 +1,9 @@
 """Waiting for what another process or thread does."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import psutil
 from PySide6.QtCore import QCoreApplication
 
 LIMIT_S = 120.0  # beside other tests: alone it takes moments
@@ -14,6 +15,20 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(PAUSE_S)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it has not ended; one that nobody has asked for its status yet has."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # between the two looks
+        return False
+
+
+def wait_for_ends(processes: Iterable[psutil.Process]) -> None:
+    """Wait until they have ended by themselves; fails after LIMIT_S."""
+    for process in processes:
+        wait_until(lambda process=process: not is_alive(process))
 
 
 def process_until(condition: Callable[[], object]) -> None:

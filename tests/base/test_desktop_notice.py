@@ -35,7 +35,7 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv(desktop_notification.BUS_VARIABLE, address)
     yield address
     daemon.terminate()
-    daemon.wait(10)
+    daemon.wait(60)
     daemon.stdout.close()
 
 
@@ -51,9 +51,9 @@ class Desktop(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        message = self._connection.receive(timeout=30)
+        message = self._connection.receive(timeout=60)
         while message.header.message_type != MessageType.method_call:
-            message = self._connection.receive(timeout=30)
+            message = self._connection.receive(timeout=60)
         self.signature = message.header.fields[8]
         self.shown = message.body
         self._connection.send(new_method_return(message, "u", (1,)))
@@ -68,7 +68,7 @@ class Desktop(threading.Thread):
 def test_the_desktop_is_told_as_its_specification_wants_it(bus: str) -> None:
     desktop = Desktop(bus)
     assert desktop_notification.show_notification("回答が終わりました", "本文")
-    desktop.join(10)
+    desktop.join(60)
     assert desktop.signature == "susssasa{sv}i"
     assert desktop.shown[0] == "Kotae"
     assert desktop.shown[3:5] == ("回答が終わりました", "本文")
@@ -76,8 +76,8 @@ def test_the_desktop_is_told_as_its_specification_wants_it(bus: str) -> None:
 
 def test_the_guard_of_the_network_lets_it_pass(bus: str) -> None:
     desktop = Desktop(bus)
-    run = subprocess.run([sys.executable, "-c", NOTIFY_GUARDED], capture_output=True, text=True, timeout=30, check=True)
-    desktop.join(10)
+    run = subprocess.run([sys.executable, "-c", NOTIFY_GUARDED], capture_output=True, text=True, timeout=60, check=True)
+    desktop.join(60)
     assert run.stdout.split() == ["True", "0"]
     assert desktop.shown[3] == "回答が終わりました"
 

@@ -171,7 +171,8 @@ class DocumentsDriver:
 
     def attempts(self) -> list[str]:
         """Return the names of documents, each time one was begun."""
-        return Path(f"{self.where.documents}.log").read_text("utf-8").split()
+        log = Path(f"{self.where.documents}.log")
+        return log.read_text("utf-8").split() if log.exists() else []
 
     def texts(self) -> list[str]:
         """Return the texts of all sections that are stored."""

@@ -4,6 +4,7 @@ What is said to the program may be in its databases and their copies, and where 
 """
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -111,8 +112,10 @@ class Home:
         """Where a program might write that does not ask for the folder of temporary files."""
         for folder in {*_SHARED, tempfile.gettempdir()}:
             for path in Path(folder).glob("*"):
-                if self._is_new(path) and self._holds(path):
-                    yield path
+                # Another program may be writing it, or have removed it; ours have all ended.
+                with contextlib.suppress(OSError, EOFError, zipfile.BadZipFile):
+                    if self._is_new(path) and self._holds(path):
+                        yield path
 
     def _is_new(self, path: Path) -> bool:
         try:

@@ -71,9 +71,9 @@ class Desk:
 
     def read(self, paths: Sequence[Path]) -> dict[str, Document]:
         """By path, once nothing waits any more."""
-        with self.qtbot.waitSignal(self.documents.opened, timeout=30_000):
+        with self.qtbot.waitSignal(self.documents.opened, timeout=60_000):
             self.documents.open()
-        with self.qtbot.waitSignal(self.documents.collection_added, timeout=30_000) as made:
+        with self.qtbot.waitSignal(self.documents.collection_added, timeout=60_000) as made:
             self.documents.add_collection("奇妙な資料")
         self.watch.start()
         with self.qtbot.waitSignal(self.documents.queue.emptied, timeout=TIMEOUT_MS):

@@ -20,6 +20,7 @@ import pytest
 
 from app.documents.library import Library
 from tests.documents import driver
+from tests.waiting import wait_for_ends
 
 HOST = [sys.executable, "-m", "tests.faults.reading_host"]
 ROOT = Path(__file__).parents[2]
@@ -76,8 +77,7 @@ def kill(process: "subprocess.Popen[bytes]", victim: str, delay_s: float) -> boo
         if victim in ("host", "both"):
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-            psutil.wait_procs([child], timeout=20)  # by itself: its parent is gone
-            assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+            wait_for_ends([child])  # by itself: its parent is gone
     except psutil.NoSuchProcess:
         return False
     return True

@@ -25,7 +25,7 @@ from app.evaluation.study import studies
 from tests import fake_trainer
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended, programs
-from tests.waiting import wait_until
+from tests.waiting import wait_for_ends, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 
@@ -129,11 +129,6 @@ def children(process: "subprocess.Popen[str]") -> list[psutil.Process]:
         return []
 
 
-def require_gone(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
-
-
 def kill(desk: Desk, process: "subprocess.Popen[str]", victim: str, delay_s: float) -> bool:
     """Kills program | child | both once the study moves, after a moment more; False: there was nothing to kill."""
     before = desk.standing()
@@ -150,7 +145,7 @@ def kill(desk: Desk, process: "subprocess.Popen[str]", victim: str, delay_s: flo
     else:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        require_gone(there)
+        wait_for_ends(there)
     assert all(desk.journals()[name].startswith(raw) for name, raw in kept.items())
     return True
 
@@ -188,7 +183,7 @@ def test_ctrl_c_in_any_phase_leaves_no_child_and_a_study_that_goes_on(desk, undi
         there = children(process)
         os.killpg(process.pid, signal.SIGINT) if phase else None  # as a terminal does
         status, told, log = ended(process)
-        require_gone(there)
+        wait_for_ends(there)
         if status == 0:
             break
         assert (status, told["state"]) == (130, "waiting"), log

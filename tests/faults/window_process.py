@@ -202,7 +202,7 @@ def _has_mark(process: psutil.Process, mark: str) -> bool:
         return False
 
 
-def wait_until(is_so: Callable[[], bool], limit_s: float = 15.0) -> bool:
+def wait_until(is_so: Callable[[], bool], limit_s: float = LIMIT_S) -> bool:
     """Whether it came to be so within the limit."""
     deadline = time.monotonic() + limit_s
     pause = threading.Event()

@@ -85,6 +85,11 @@ class Served:
         count: int = self.get("/health").data["requests"]
         return count
 
+    def processor_s(self) -> float:
+        """Seconds of processor time so far, of which work beside it takes nothing."""
+        times = psutil.Process(self.pid).cpu_times()
+        return times.user + times.system
+
     def engine(self) -> psutil.Process:
         children = psutil.Process(self.pid).children()
         return next(child for child in children if "--engine" in child.cmdline())

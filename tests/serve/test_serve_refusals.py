@@ -277,10 +277,10 @@ def test_a_hundred_thousand_messages_cost_no_more_than_their_length(served: Serv
     one_sided = chat(*[("user", "x" * 100)] * 10_000)
     parts = chat(("user", [{"type": "text", "text": "x"}] * 100_000))
     for messages in (many, turns, one_sided, parts):
-        begun = time.monotonic()
+        begun = served.processor_s()
         answered = served.post({"model": "kotae", "messages": messages, "max_tokens": 1})
         assert answered.status in (200, 400)
-        assert time.monotonic() - begun < 5
+        assert served.processor_s() - begun < 5
     tally.tried(4)
 
 
@@ -447,10 +447,10 @@ def test_a_call_and_its_result_are_turns_of_the_conversation() -> None:
 
 def test_a_question_to_documents_has_a_length(served: Served) -> None:
     """All its words are looked for: a megabyte of them would take a minute of the only answer at a time."""
-    begun = time.monotonic()
+    begun = served.processor_s()
     answered = served.post({"model": "kotae/基準", "messages": chat(("user", "かぶり 1 " * 100_000))})
     assert (answered.status, answered.error["code"]) == (400, "long_question")
-    assert time.monotonic() - begun < 5
+    assert served.processor_s() - begun < 5
 
 
 def test_a_client_that_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

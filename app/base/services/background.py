@@ -4,6 +4,7 @@
 pool, for work that may never end. `TimeLeftEstimator` estimates the time that work still takes.
 """
 
+import atexit
 import functools
 import math
 import threading
@@ -189,7 +190,7 @@ class _Job(QRunnable):
         # This thread must not hold the last reference, because destroying the task may destroy widgets that its
         # callbacks refer to.
         del task
-        _result_receiver().result_arrived.emit(key)
+        _result_receiver().take(key)
 
 
 class _ResultReceiver(QObject):
@@ -200,6 +201,20 @@ class _ResultReceiver(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.result_arrived.connect(self._on_result_arrived)  # Qt queues the call to the thread of this object
+        self._is_open, self._lock = True, threading.Lock()
+        atexit.register(self._close)  # before Qt's own end, which was registered earlier
+
+    def take(self, key: int) -> None:
+        """Deliver the result of this task later. Called in the thread that did the work."""
+        with self._lock:
+            if self._is_open:
+                self.result_arrived.emit(key)
+
+    def _close(self) -> None:
+        """End the work in the pool, then take no more results: emitting one while Qt ends would abort the process."""
+        shut_down()
+        with self._lock:
+            self._is_open = False
 
     def _on_result_arrived(self, key: int) -> None:
         _running.pop(key).deliver()

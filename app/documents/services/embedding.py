@@ -77,6 +77,7 @@ class Embedding(QObject):
         self._is_working = self._is_looking = self._is_look_pending = self._is_paused = False
         self._is_emptied = False  # whether the next look deletes the vectors of removed text
         self._error: AppError | None = None
+        self._engine_error = AppError("engine_died")  # the last one
         self._retry_timer = QTimer(self, interval=ASK_AGAIN_MS, singleShot=True)
         self._retry_timer.timeout.connect(self.look)
         self.standing = EmbeddingStatus()
@@ -344,7 +345,9 @@ class Embedding(QObject):
         began = time.monotonic()
 
         def done(rows: Rows | None) -> None:
-            if rows is not None and model_number == self._model_number:
+            if rows is None:
+                self._stop_after_failure(model_number, self._engine_error)
+            elif model_number == self._model_number:
                 seconds = max(0.001, time.monotonic() - began)
                 self._batch = min(BATCH_MOST, max(1, int(len(texts) * BATCH_S / seconds)), 2 * self._batch)
                 background.run(
@@ -376,11 +379,12 @@ class Embedding(QObject):
         background.run(forget, lambda _nothing: None, lambda _error: None)
 
     def _on_failed(self, error: AppError) -> None:
-        self._stop_after_failure(self._model_number, error)
+        """Keep the error for the batch if it waits for the child. One that is read or stored goes on without it."""
+        self._engine_error = error
 
     def _stop_after_failure(self, model_number: int, error: AppError) -> None:
         """Stop after a failure of the model in use: try once more, then wait for the next `look`."""
-        if model_number != self._model_number or not (self._is_working or self._is_looking):
+        if model_number != self._model_number:
             return
         self._missing.extend(self._batch_of)
         self._batch_of = []

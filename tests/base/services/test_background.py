@@ -1,6 +1,8 @@
 """Work in the thread pool: its result, its progress and its end come back to the caller's thread."""
 
 import functools
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ from pytestqt.qtbot import QtBot
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LatestWork, TaskProgress
+
+ROOT = Path(__file__).parents[3]
 
 
 class Ends:
@@ -120,7 +124,7 @@ def test_cancelled_work_ends_quietly_and_leaves_through_its_finally(
             half.unlink()
 
     task = ends.run(work)
-    assert started.wait(10)
+    assert started.wait(60)
     task.cancel()
     go_on.set()
     qtbot.waitUntil(lambda: ends.calls == [("cancelled", None)])
@@ -155,7 +159,7 @@ def test_closing_cancels_the_long_work_and_waits_for_it(qtbot: QtBot, ends: Ends
             half.unlink()
 
     ends.run(work)
-    assert started.wait(10)
+    assert started.wait(60)
     background.shut_down()
     assert not half.exists()
     qtbot.waitUntil(lambda: ends.calls == [("cancelled", None)])
@@ -259,3 +263,43 @@ def test_of_works_only_the_newest_is_told_also_where_an_earlier_one_fails(qtbot:
     latest.drop()
     qtbot.waitUntil(lambda: not background._running)
     assert told == ["last"]
+
+
+_LATE = """
+import atexit, threading, time
+atexit.register(lambda: [thread.join() for thread in threading.enumerate() if thread.name == "detached"])
+import shiboken6
+from PySide6.QtCore import QCoreApplication
+from app.base.services import background
+app = QCoreApplication([])
+def work():
+    while shiboken6.isValid(app):
+        time.sleep(0.001)
+    print("late", flush=True)
+background.run_detached(work, print)
+"""
+
+
+_ENDLESS = """
+import threading
+from PySide6.QtCore import QCoreApplication
+from app.base.services import background
+app, started = QCoreApplication([]), threading.Event()
+def work(progress):
+    try:
+        while True:
+            started.set()
+            progress.begin_phase()
+            progress.report(1, 0)
+    finally:
+        print("removed", flush=True)
+background.run_long(work, print, print)
+started.wait()
+"""
+
+
+@pytest.mark.parametrize(("program", "told"), [(_LATE, b"late\n"), (_ENDLESS, b"removed\n")])
+def test_work_that_the_end_of_the_program_overtakes_ends_quietly(program: str, told: bytes) -> None:
+    """Delivering its result to what Qt has destroyed would now and then even abort the process."""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, told, b"")

@@ -110,40 +110,52 @@ def test_a_line_that_is_no_event_ends_it_even_if_it_has_ended_by_then(tmp_path: 
 
 @pytest.mark.fault("F4")
 def test_a_silent_child_is_ended_unless_this_process_was_suspended_itself(
-    tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, passed_s: list[float]
 ) -> None:
-    monkeypatch.setattr(child_process, "WATCH_LATE_S", 0.5)
-    child = Child("import time; print(1, flush=True); time.sleep(60)", tmp_path, qtbot, silence_limit_s=0.7)
+    child = Child("import time; print(1, flush=True); time.sleep(600)", tmp_path, qtbot, silence_limit_s=300.0)
     child.process.start()
     child.until_it_speaks()
-    time.sleep(0.9)
-    qtbot.wait(200)
+    passed_s[0] += 3600.0
+    for _ in range(2):
+        with qtbot.waitSignal(child.process.checked):
+            pass
     assert child.ends == []
+    monkeypatch.setattr(child_process, "WATCH_LATE_S", 3600.0)
+    passed_s[0] += 301.0
     child.until_it_ends()
     assert child.ends == [("hung", 1)]
     assert child.how is not None
     assert (child.how.reason, child.how.last_event) == ("hung", 1)
 
 
-def test_a_child_may_be_silent_while_nobody_waits_for_it(tmp_path: Path, qtbot: QtBot) -> None:
-    child = Child("import time; print(1, flush=True); time.sleep(60)", tmp_path, qtbot, silence_limit_s=0.3)
+def test_a_child_may_be_silent_while_nobody_waits_for_it(
+    tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, passed_s: list[float]
+) -> None:
+    monkeypatch.setattr(child_process, "WATCH_LATE_S", 3600.0)
+    child = Child("import time; print(1, flush=True); time.sleep(600)", tmp_path, qtbot, silence_limit_s=300.0)
     child.process.start()
     child.process.unwatch()
-    qtbot.wait(600)
+    child.until_it_speaks()
+    passed_s[0] += 301.0
+    qtbot.wait(300)
     assert child.process.is_running
     child.process.watch()
+    passed_s[0] += 301.0
     child.until_it_ends()
     assert child.ends == [("hung", 1)]
 
 
 def test_a_request_is_answered_or_ends_at_its_limit(tmp_path: Path, qtbot: QtBot) -> None:
     for code, limit_s, cause, answer in (
-        ("print(int(input()) + 1)", 30.0, "finished", 2),
-        ("import time; print(1, flush=True); time.sleep(60)", 1.0, "killed", 1),
+        ("print(int(input()) + 1)", 60.0, "finished", 2),
+        ("import time; print(1, flush=True); time.sleep(60)", 60.0, "killed", 1),
         ("import time; time.sleep(60)", 0.1, "killed", None),
     ):
         child = Child(code, tmp_path, qtbot)
         child.process.ask(b"1\n", limit_s)
+        if answer == 1:
+            child.until_it_speaks()
+            child.process.limit(0.0)
         child.until_it_ends()
         assert child.how is not None
         assert (child.how.cause, child.how.last_event) == (cause, answer)

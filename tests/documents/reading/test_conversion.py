@@ -1,10 +1,10 @@
 """Old Word and PowerPoint files through LibreOffice: what is said without it, and the whole way with it."""
 
+import contextlib
 import os
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +21,7 @@ from app.documents.reading.messages import Failed, Index, Indexed
 from tests.documents import driver
 from tests.documents.driver import silent, written
 from tests.documents.reading.reading_child import ReadingChild
+from tests.waiting import wait_for_ends, wait_until
 
 FILES = Path(__file__).with_name("files")
 RTF = (
@@ -131,13 +132,17 @@ def convert_long_document(child: ReadingChild, folder: Path) -> psutil.Process:
     """Begin to read a document that takes LibreOffice minutes; return LibreOffice's process."""
     body = r"\u22576?\u22564?\u12398?\u23433?\u23450?\par " * 400_000
     child.send(Index("9", child.add(written(folder, "long.rtf", RTF.removesuffix("}") + body + "}"))))
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
+    found: list[psutil.Process] = []
+
+    def is_converting() -> bool:
         for one in psutil.Process(child.process.pid).children(recursive=True):
-            if "--convert-document" in one.cmdline() and one.cpu_times().user > 0.5:
-                return one
-        time.sleep(0.05)
-    raise AssertionError("no conversion")
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                if "--convert-document" in one.cmdline() and one.cpu_times().user > 0.5:
+                    found.append(one)
+        return bool(found)
+
+    wait_until(is_converting)
+    return found[0]
 
 
 @with_libreoffice
@@ -149,7 +154,7 @@ def test_libreoffice_ends_with_the_reading_child(how, child, tmp_path):
     else:
         child.process.kill()
         child.process.wait()
-    assert psutil.wait_procs([converter], timeout=20)[1] == []
+    wait_for_ends([converter])
 
 
 @with_libreoffice
@@ -161,7 +166,8 @@ def test_a_conversion_that_takes_too_long_is_ended(tmp_path, monkeypatch):
             written(tmp_path, "a.rtf", RTF.removesuffix("}") + body + "}"), "rtf", "docx", folder(tmp_path), silent
         )
     assert caught.value.code == "document_not_converted"
-    assert not [one for one in psutil.Process().children(recursive=True) if "--convert-document" in one.cmdline()]
+    running = [one.info for one in psutil.process_iter(["ppid", "cmdline"])]  # what ends meanwhile is left out
+    assert not [one for one in running if one["ppid"] == os.getpid() and "--convert-document" in (one["cmdline"] or ())]
 
 
 def folder(parent: Path) -> Path:
@@ -216,16 +222,13 @@ def test_no_copy_stays_when_the_child_ends_amid_a_conversion(how, tmp_path, monk
     with ReadingChild(tmp_path) as child:
         child.send(Index("1", child.add(written(tmp_path, "a.rtf", RTF))))
         place = office_conversion.folder_beside(child.database)
-        until = time.monotonic() + 30
-        while not (place / "document.rtf").exists() and time.monotonic() < until:
-            time.sleep(0.02)
-        assert (place / "document.rtf").exists()
+        wait_until((place / "document.rtf").exists)
         if how == "closed":
             child.stop()
         else:
             child.process.stdin.write(b"?\n")
             child.process.stdin.flush()
-            child.process.wait(30)
+            child.process.wait(60)
         assert list(place.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from app.base.isolation import sandbox
 from app.documents.reading import helpers
+from tests.waiting import wait_for_ends
 
 ROOT = Path(__file__).parents[3]
 
@@ -128,8 +129,7 @@ def test_helpers_end_with_their_process() -> None:
     assert len(forked) == 2
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    _gone, alive = psutil.wait_procs(forked, timeout=10)
-    assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+    wait_for_ends(forked)
 
 
 def test_one_core_has_no_helper(monkeypatch: pytest.MonkeyPatch) -> None:

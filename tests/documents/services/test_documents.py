@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from app.base import programs
 from app.base.errors import AppError
 from app.base.paths import Paths
+from app.base.services import child_process
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import UNKNOWN, Library
@@ -85,11 +86,25 @@ ENDS = {  # what a document does to its child: the error of the document, and ho
 
 
 @pytest.mark.fault("F4")
-def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_read(make_driver, files, tally):
+def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_read(
+    make_driver, files, tally, monkeypatch, passed_s
+):
     for number, behaviour in enumerate(ENDS, start=31):
         (files / f"{number}.txt").write_text(behaviour, encoding="utf-8")
     (files / "last.txt").write_text("橋脚の9\n", encoding="utf-8")
-    driver = make_driver(silence_limit_s=5, memory_limit_bytes=250_000_000)
+    driver, waited = make_driver(silence_limit_s=60, memory_limit_bytes=250_000_000), []
+    monkeypatch.setattr(child_process, "WATCH_LATE_S", 3600.0)
+
+    def pass_the_limit():
+        """Once for each attempt at the document that hangs."""
+        attempts = driver.attempts()
+        if attempts[-1:] == [hanging] and attempts != waited:
+            waited[:] = attempts
+            passed_s[0] += 61.0
+
+    hanging = f"{31 + list(ENDS).index('hang')}.txt"
+
+    driver.documents.queue._reader._child.checked.connect(pass_the_limit)
     collection = driver.collection(files)
     names = [*(f"{number}.txt" for number in (1, 2, 3, *range(31, 31 + len(ENDS)))), "last.txt"]
     found = [driver.document(collection, name).error_code for name in names]

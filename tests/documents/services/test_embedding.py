@@ -4,6 +4,7 @@ import dataclasses
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,7 @@ class EmbeddingDriver:
         command = [*programs.own_program(), "--engine", "llama"]
         self.services.append(Embedding(command, self.where.logs, self.where.documents))
         self.services[-1]._retry_timer.setInterval(10)
+        self.services[-1].question_limit_s = 60.0
         if models:
             self.services[-1].use(models)
         return self.services[-1]
@@ -71,7 +73,7 @@ class EmbeddingDriver:
     def wait(self, phase: str) -> EmbeddingStatus:
         """Wait until the last service is in this phase."""
         service = self.services[-1]
-        self.qtbot.waitUntil(lambda: service.standing.phase == phase, timeout=30_000)
+        self.qtbot.waitUntil(lambda: service.standing.phase == phase, timeout=60_000)
         return service.standing
 
     def meaning(self, question: str) -> SemanticQuery | None:
@@ -129,7 +131,6 @@ def test_a_command_starts_the_child_while_it_loads_the_rest_if_there_is_somethin
     driver.start(encoder)
     driver.wait("idle")
     other, service = driver.start(), driver.start()
-    service.question_limit_s = 20.0
     other.use_at_once([described(tiny_model)])  # answers, and is not for search
     service.use_at_once([encoder])
     assert (other.pid, service.pid > 0) == (0, True)
@@ -162,7 +163,7 @@ def test_the_same_models_again_change_nothing_and_only_what_is_new_or_changed_is
     put(library, PAY, "新しい節。", *OTHERS[1:], collection="規程")
     put(library, "別の文書。", collection="規程", name="別.md")
     service.look()
-    driver.qtbot.waitUntil(lambda: service.standing == EmbeddingStatus("idle", 42, 42), timeout=30_000)
+    driver.qtbot.waitUntil(lambda: service.standing == EmbeddingStatus("idle", 42, 42), timeout=60_000)
     assert driver.vectors(encoder).count() == 43
     service.use([])
     assert driver.wait("off").total == 0
@@ -174,7 +175,7 @@ def test_another_model_makes_all_vectors_anew_and_the_old_ones_go(driver, librar
     driver.wait("idle")
     newer = described(tiny_bert(tmp_path / "newer.gguf", seed=5), at=2.0)
     service.use([encoder, newer])
-    driver.qtbot.waitUntil(lambda: driver.vectors(newer).count() == 41, timeout=30_000)
+    driver.qtbot.waitUntil(lambda: driver.vectors(newer).count() == 41, timeout=60_000)
     driver.wait("idle")
     folder = semantic_index.vectors_folder(driver.where.documents)
     driver.qtbot.waitUntil(lambda: len(list(folder.iterdir())) == 1)
@@ -184,12 +185,12 @@ def test_another_model_makes_all_vectors_anew_and_the_old_ones_go(driver, librar
 def test_it_rests_while_an_answer_is_written(driver, library, encoder, monkeypatch):
     monkeypatch.setattr(embedding, "BATCH_MOST", 1)
     service = driver.start(encoder)
-    driver.qtbot.waitUntil(lambda: service.standing.done >= 3, timeout=30_000)
+    driver.qtbot.waitUntil(lambda: service.standing.done >= 3, timeout=60_000)
     service.set_paused(True)
-    driver.qtbot.wait(300)
+    driver.qtbot.waitUntil(lambda: not service._is_working)  # what had begun is finished
     paused = driver.wait("paused")
-    assert 3 <= paused.done < 41
     assert driver.meaning("賃金") is not None  # questions go on
+    assert 3 <= paused.done < 41
     driver.qtbot.wait(300)
     assert service.standing == paused
     service.set_paused(False)
@@ -200,14 +201,14 @@ def test_the_collection_that_is_asked_comes_first(driver, library, encoder, monk
     monkeypatch.setattr(embedding, "BATCH_MOST", 1)
     put(library, *(f"新しい文書の{number}。" for number in range(20)), collection="別", name="b.md")
     service = driver.start(encoder)
-    driver.qtbot.waitUntil(lambda: service.standing.done >= 2, timeout=30_000)
+    driver.qtbot.waitUntil(lambda: service.standing.done >= 2, timeout=60_000)
     service.set_paused(True)
     driver.wait("paused")
     assert {section_id for section_id, _ in driver.vectors(encoder).stored_keys()} <= set(range(42, 62))
     found: list[SemanticQuery | None] = []
     service.find_meaning("賃金", found.append, [1])
     service.set_paused(False)
-    driver.qtbot.waitUntil(lambda: service.standing.done >= 41, timeout=30_000)
+    driver.qtbot.waitUntil(lambda: service.standing.done >= 41, timeout=60_000)
     assert driver.wait("idle").done == 61
     rows = list(driver.vectors(encoder)._rows()["section"])
     older = [at for at, section_id in enumerate(rows) if section_id <= 41]
@@ -238,7 +239,7 @@ def test_a_killed_child_is_started_again_and_no_section_is_lost(driver, library,
     service = driver.start(encoder)
     for kill_at in (2, 12):
         driver.qtbot.waitUntil(
-            lambda kill_at=kill_at: service.standing.done >= kill_at and service.pid > 0, timeout=30_000
+            lambda kill_at=kill_at: service.standing.done >= kill_at and service.pid > 0, timeout=60_000
         )
         psutil.Process(service.pid).kill()
         driver.qtbot.wait(50)
@@ -249,9 +250,32 @@ def test_a_killed_child_is_started_again_and_no_section_is_lost(driver, library,
     assert driver.meaning("賃金") is not None
 
 
+def test_a_batch_that_is_stored_while_the_child_dies_ends_no_other(driver, library, encoder, monkeypatch):
+    monkeypatch.setattr(embedding, "BATCH_MOST", 1)
+    stored, deaths, goes_on, add = [], [], threading.Event(), embedding._add
+
+    def slow_at_first(*batch):
+        stored.append(batch)
+        if len(stored) == 1:
+            goes_on.wait(60)
+        add(*batch)
+
+    monkeypatch.setattr(embedding, "_add", slow_at_first)
+    service = driver.start(encoder)
+    service._engine.failed.connect(deaths.append)
+    driver.qtbot.waitUntil(lambda: bool(stored))
+    psutil.Process(service.pid).kill()
+    driver.qtbot.waitUntil(lambda: bool(deaths))
+    driver.qtbot.wait(200)  # longer than the pause before another try
+    goes_on.set()
+    assert driver.wait("idle").done == 41
+    assert len(stored) == 41
+    assert driver.vectors(encoder).count() == 41
+
+
 def test_a_batch_that_ends_the_child_each_time_is_given_up(driver, library, encoder):
     service = driver.start(encoder)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while service.standing.phase != "failed":
         assert time.monotonic() < end
         if service.pid:
@@ -338,7 +362,6 @@ def test_passages_without_vectors_are_compared_in_meaning_before_they_are_refuse
     assert grounded.ask(asked).details.grounding.verdict == "not_in_documents"
     (service,) = driver.services
     service.use_at_once([encoder])
-    service.question_limit_s = 60.0
     assert grounded.ask(asked).details.grounding.verdict == "not_in_documents"  # no card says what a cosine means
     assert service._model is not None
     service._model = dataclasses.replace(service._model, neutral_cosine=0.3)

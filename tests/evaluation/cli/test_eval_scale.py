@@ -18,7 +18,7 @@ from app.inference.speed import MachineSpeed
 from tests import model_files as models
 from tests.base.cli.processes import Start, ended
 from tests.command_fixtures import Kotae
-from tests.waiting import wait_until
+from tests.waiting import wait_for_ends, wait_until
 
 
 @pytest.fixture
@@ -85,8 +85,7 @@ def test_a_training_that_is_interrupted_leaves_no_process_and_goes_on(
     assert (status, told["state"]) == (130, "waiting")
     assert said.count("もう一度 Ctrl+C を押すと、保存せずに止めます") == 1
     assert "QProcess" not in said
-    psutil.wait_procs(trainers, timeout=20)
-    assert [one for one in trainers if one.is_running()] == []
+    wait_for_ends(trainers)
     status, found, log = kotae("eval", "resume", "量の研究")
     assert status == 0, log
     assert Path(found["report"]).is_file()

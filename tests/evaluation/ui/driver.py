@@ -40,7 +40,7 @@ class Driver(QObject):
         return [error.code for error in self.errors]
 
     def until(self, is_so: Callable[[], object]) -> None:
-        self.qtbot.waitUntil(lambda: bool(is_so()), timeout=30_000)
+        self.qtbot.waitUntil(lambda: bool(is_so()), timeout=60_000)
 
     def settle(self) -> None:
         """Return when everything in the background has ended and has come to the window."""

@@ -85,9 +85,9 @@ def test_cancelling_ends_soon_and_the_engine_goes_on(child: Child, tmp_path: Pat
     child.send(Rank("r", QUESTION, ("橋" * 100,) * 100_000))
     time.sleep(0.5)
     child.send(Cancel("r"))
-    began = time.monotonic()
+    began = child.processor_s()
     event = child.events_until(Ranked, Failed)[-1]
     assert isinstance(event, Failed)
     assert event.code == "cancelled"
-    assert time.monotonic() - began < 5
+    assert child.processor_s() - began < 5
     assert scores(child, QUESTION, PASSAGES[0]) == pytest.approx([score_of(QUESTION, PASSAGES[0])], **NEAR)

@@ -1,14 +1,17 @@
 """How many threads: as many as there are free cores, and the fast ones alone for a single token."""
 
+import os
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from app.inference.engine import threads
 from app.inference.engine.threads import ThreadNumbers
 from app.inference.processor_cores import ProcessorCores
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize(
@@ -30,18 +33,31 @@ def test_the_number_follows_cores_and_load(requested, busy, cores, expected):
     assert threads.choose_threads(requested, busy, cores) == expected
 
 
-def test_the_meter_sees_another_process_at_work_and_not_its_own():
+def test_the_meter_does_not_see_its_own_work(monkeypatch):
+    idle = psutil.cpu_times(percpu=True)
+    own = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+
+    def alone(percpu):  # a machine on which nobody else works
+        now = idle[own]._replace(user=idle[own].user + time.process_time())
+        return [*idle[:own], now, *idle[own + 1 :]]
+
+    monkeypatch.setattr(psutil, "cpu_times", alone)
     meter = threads.CpuLoadMeter()
-    until = time.monotonic() + threads.MEASURED_EVERY_S + 0.1
-    while time.monotonic() < until:
+    until = time.process_time() + threads.MEASURED_EVERY_S
+    while time.process_time() < until:
         pass
-    own = meter.busy_cores()
+    assert meter.busy_cores() < 0.1
+
+
+def test_the_meter_sees_another_process_at_work():
+    began = time.monotonic()
+    meter = threads.CpuLoadMeter()
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        time.sleep(threads.MEASURED_EVERY_S + 0.2)
-        busy = meter.busy_cores()
+        process = psutil.Process(other.pid)
+        wait_until(lambda: process.cpu_times().user > 0.2 and time.monotonic() - began > threads.MEASURED_EVERY_S)
+        worked_s = process.cpu_times().user
+        assert meter.busy_cores() > 0.9 * worked_s / (time.monotonic() - began)
     finally:
         other.kill()
         other.wait()
-    assert busy > 0.4  # a whole core, unless the machine itself is short of time
-    assert busy > own + 0.2

@@ -1,14 +1,12 @@
 """Model servers on this machine: a real one as a program of its own, and one that answers by a script."""
 
 import json
-import socket
+import re
 import socketserver
 import ssl
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,37 +21,25 @@ MODELS = {"object": "list", "data": [{"id": "m", "max_model_len": 4096}]}
 @contextmanager
 def llama_server(model: Path, log: Path, *, context: int = 512, key: str = "") -> Iterator[str]:
     """The server of llama-cpp-python. Gives its address, "127.0.0.1:PORT"; its model is called "tiny"."""
-    port = _free_port()
-    options = ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", str(context), "--model_alias", "tiny"]
+    options = ["--host", "127.0.0.1", "--port", "0", "--n_ctx", str(context), "--model_alias", "tiny"]
     options += ["--chat_format", "chatml", *(["--api_key", key] if key else [])]
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "llama_cpp.server", "--model", str(model), *options], stdout=file, stderr=file
         )
         try:
-            wait_until(lambda: _is_up(port) or process.poll() is not None)
+            wait_until(lambda: bool(_address(log)) or process.poll() is not None)
             assert process.poll() is None, log.read_text("utf-8", "replace")[-2000:]
-            yield f"127.0.0.1:{port}"
+            yield _address(log)
         finally:
             process.kill()  # told to end, it waits for whatever it still computes
             process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _is_up(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=5):
-            return True
-    except urllib.error.HTTPError:  # it wants a key
-        return True
-    except OSError:
-        return False
+def _address(log: Path) -> str:
+    """The address that the system has given it, once it listens there."""
+    found = re.search(r"running on http://(127\.0\.0\.1:[1-9]\d*) ", log.read_text("utf-8", "replace"))
+    return found[1] if found else ""
 
 
 @dataclass

@@ -161,7 +161,7 @@ class Child(LineChild):
         """Closes its input, as a parent that ends does; returns the exit status."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        return self.process.wait(10)
+        return self.process.wait(60)
 
 
 def is_end(event: Event) -> bool:

@@ -191,7 +191,7 @@ def test_the_token_is_written_nowhere(tmp_path):
         assert isinstance(told[-1], Failed)
         child.process.stdin.write(b'{"type":"Fetch","access":{"token":"%s"}}\n' % TOKEN.encode())
         child.process.stdin.flush()
-        assert child.process.wait(10) == 2  # not a command: said, but not repeated
+        assert child.process.wait(60) == 2  # not a command: said, but not repeated
         written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
         assert (tmp_path / f"{FILE}.part.json").is_file()
         assert TOKEN.encode() not in written

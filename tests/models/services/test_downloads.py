@@ -372,7 +372,7 @@ def test_a_killed_window_leaves_no_child_and_its_download_is_found_again(desk, l
             worker = psutil.Process(child)
             holder.kill()
             holder.wait()
-        worker.wait(10)
+        worker.wait(60)
         assert json.loads(desk.queue.read_text())["downloads"][0]["state"] == "running"
         desk.open()
         assert desk.only().state == "paused"

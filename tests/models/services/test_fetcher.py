@@ -6,13 +6,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from app.base import programs
+from app.base.services import child_process
 from app.models.download_queue import QueuedDownload, QueuedFile
 from app.models.downloads.messages import NetworkAccess
 from app.models.services.fetcher import Fetcher, FetchResult
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 LIMIT_MS = 60_000
@@ -30,8 +33,9 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return tmp_path / "download.log"
 
 
-def test_a_child_that_falls_silent_is_replaced_once(qtbot, log, tmp_path):
-    fetcher = Fetcher(programs.downloader_command(), log, silence_limit_s=3)
+def test_a_child_that_falls_silent_is_replaced_once(qtbot, log, tmp_path, monkeypatch, passed_s):
+    monkeypatch.setattr(child_process, "WATCH_LATE_S", 3600.0)
+    fetcher = Fetcher(programs.downloader_command(), log, silence_limit_s=300)
     ends: list[FetchResult] = []
     fetcher.ended.connect(ends.append)
     with Hub(CONTENT, Fault("slow", bytes_per_s=8 << 20)) as hub:
@@ -39,6 +43,9 @@ def test_a_child_that_falls_silent_is_replaced_once(qtbot, log, tmp_path):
             fetcher.fetch(queued(hub), hub.place, tmp_path, NetworkAccess(), 0)
         first = fetcher.pid
         os.kill(first, signal.SIGSTOP)
+        wait_until(lambda: psutil.Process(first).status() == psutil.STATUS_STOPPED)
+        qtbot.wait(100)  # what it has said before
+        passed_s[0] += 301.0
         qtbot.waitUntil(lambda: fetcher.pid not in (0, first), timeout=LIMIT_MS)
         hub.change(bytes_per_s=0)
         qtbot.waitUntil(lambda: len(ends) == 1, timeout=LIMIT_MS)

@@ -23,7 +23,7 @@ from tests import model_files as models
 from tests.base.cli.processes import Start
 from tests.command_fixtures import Kotae, read_all
 from tests.training.cli.conftest import LATE_STEP, STEP, Wait
-from tests.waiting import wait_until
+from tests.waiting import wait_for_ends, wait_until
 
 CHANGE = ConfidenceInterval(-0.5, -0.6, -0.4, 40)
 
@@ -143,7 +143,7 @@ def test_ctrl_c_twice_ends_it_at_once(start: Start, kotae: Kotae, command: tuple
     _, log = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "kotae train resume" in log
-    assert not any(child.is_running() for child in children)
+    wait_for_ends(children)
     assert listed_states(kotae) == ["crashed"]
 
 

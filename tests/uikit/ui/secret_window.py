@@ -122,6 +122,7 @@ def show(label: Label) -> None:
     reader, found = Reader(), {}
     for name, widget in window.kinds.items():
         window.activateWindow()
+        QTest.qWaitForWindowActive(window, 60_000)
         QTest.qWait(100)
         select(widget)
         primary = reader.read()["selection"]

@@ -73,7 +73,7 @@ def test_the_caret_stands_still_until_somebody_types_again(qapp, qtbot, kind):
     window.activateWindow()
     flash_ms = qapp.styleHints().cursorFlashTime()
     qapp.styleHints().setCursorFlashTime(60)
-    rest, blinks = desktop.RestingCaret(qapp, still_after_ms=300), Blinks(qapp)
+    rest, blinks = desktop.RestingCaret(qapp, still_after_ms=1000), Blinks(qapp)
     try:
         field.setFocus()
         qtbot.waitUntil(lambda: blinks.count > 1)

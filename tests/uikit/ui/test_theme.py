@@ -8,6 +8,7 @@ from PySide6.QtGui import QColor, QImage, QPalette
 from PySide6.QtWidgets import QApplication, QCheckBox, QRadioButton, QStyle, QStyleOptionButton, QWidget
 
 from app.base.paths import resources
+from app.base.services import background
 from app.base.settings import TEXT_SCALES, Settings
 from app.uikit.widgets.buttons import Button
 from app.uikit.widgets.labels import Label
@@ -104,6 +105,7 @@ def test_every_page_looks_after_a_change_of_theme_as_if_it_had_been_built_in_it(
         for key in pages:
             window.show_page(key)
             window.setFocus()  # a caret may be shown or not
+            qtbot.waitUntil(lambda: not background._running)  # what the page has begun to read
             qtbot.wait(200)
             found[key] = window.grab().toImage()
         return found
