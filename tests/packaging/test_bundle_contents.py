@@ -1,8 +1,10 @@
 """What goes into a bundle: of Qt and of the system only what is needed, of llama.cpp every library once."""
 
+import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -170,3 +172,32 @@ def test_nothing_that_is_in_a_bundle_asks_for_what_was_left_out():
     *needed, count = told.stdout.splitlines()
     assert needed == []
     assert int(count) > 600
+
+
+RECOGNIZE = """
+import sys
+from pathlib import Path
+import numpy, PIL
+
+class LeftOut:
+    def find_spec(self, name, path=None, target=None):
+        if any(name == one or name.startswith(one + ".") for one in sys.argv[2:]):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, LeftOut())
+from app.documents.reading.pdf import ocr
+ocr.is_part_unchanged = lambda part: True  # nobody has signed these packages
+words = ocr.make_recognizer(Path(sys.argv[1]), lambda *_: None).words(numpy.full((200, 400), 255, numpy.uint8))
+print(words, "rapidocr" in sys.modules)
+"""
+
+
+@pytest.mark.ocr
+@pytest.mark.skipif("KOTAE_OCR_WHEELS" not in os.environ, reason="KOTAE_OCR_WHEELS names no folder with wheels")
+def test_the_part_for_text_recognition_asks_for_nothing_that_was_left_out(tmp_path):
+    for wheel in Path(os.environ["KOTAE_OCR_WHEELS"]).glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(tmp_path)
+    command = [sys.executable, "-P", "-c", RECOGNIZE, str(tmp_path), *bundle_contents.EXCLUDED_MODULES]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert (told.returncode, told.stdout.split()) == (0, ["[]", "True"]), told.stderr[-2000:]
