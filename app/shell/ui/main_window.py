@@ -401,9 +401,14 @@ class MainWindow(QMainWindow):
             self.page(self.current_page).focus_first()
 
     def _open_page(self, key: str) -> None:
-        """Show a page for a person; a new one takes several turns of the event loop, so that the window answers."""
+        """Show a page for a person; a new one takes several turns of the event loop, so that the window answers.
+
+        Keys that are pressed meanwhile do not reach the page before, where Enter would send a question.
+        """
         self._opening = self._opening_steps(key)
         self._take_step()
+        if self._next_step.isActive():
+            self.stack.setFocus()
 
     def _opening_steps(self, key: str) -> Iterator[None]:
         yield from self.pages.steps(key)

@@ -25,11 +25,15 @@ from tests.window_fixtures import settle
 ANSWERED = EngineStatus("ready", "試し 8B", facts("/m.gguf"), 3412, 44.9, 0.6)
 
 
-def press(window, keys: str) -> None:
-    """What a shortcut of the window does, without a window manager that would deliver the key."""
+def touch(window, keys: str) -> None:
+    """What a shortcut of the window does at once, without a window manager that would deliver the key."""
     found = [shortcut for shortcut in window.findChildren(QShortcut) if shortcut.key() == QKeySequence(keys)]
     assert len(found) == 1, keys
     found[0].activated.emit()
+
+
+def press(window, keys: str) -> None:
+    touch(window, keys)
     settle()  # a new page is built and shown in turns of the event loop
 
 
@@ -101,6 +105,18 @@ def test_f6_goes_round_the_regions(open_window, store, qtbot):
         seen.append(window.focusWidget())
     assert len(set(seen)) == 3
     assert seen[-1] is start
+
+
+def test_keys_pressed_while_a_new_page_opens_do_not_reach_the_page_before(open_window, qtbot):
+    window = open_window().window
+    asking = window.page("ask")
+    qtbot.waitUntil(lambda: window.focusWidget() is not None)
+    assert asking.isAncestorOf(window.focusWidget())
+    touch(window, "Ctrl+4")
+    assert window.current_page == "ask"
+    assert not asking.isAncestorOf(window.focusWidget())
+    settle()
+    assert window.page("training").isAncestorOf(window.focusWidget())
 
 
 def test_ctrl_n_opens_a_new_question(open_window, store):
