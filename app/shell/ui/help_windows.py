@@ -34,7 +34,8 @@ class ManualWindow(QDialog):
         parent: QWidget | None = None,
         look_everywhere: Callable[[str], object] = lambda _words: None,
     ) -> None:
-        """Build the window. `look_everywhere` is called with words that are not in the manual."""
+        """Build the window. `look_everywhere` is called with words that are not in the manual, which is closed then,
+        because it would cover what they find."""
         super().__init__(parent)
         self.setWindowTitle(phrase("shell.how_to_use_kotae"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -43,6 +44,7 @@ class ManualWindow(QDialog):
         fit_to_parent(self, theme, MANUAL_SIZE_PX)
         self.view.show_document(read_manual())
         self.view.go_to(0)
+        self.view.find_strip.everywhere_requested.connect(self.close)
         self.view.find_strip.everywhere_requested.connect(look_everywhere)
         self.view.find_strip.open()
 

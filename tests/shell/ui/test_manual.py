@@ -24,9 +24,15 @@ def named(spoken: str) -> list[str]:
 
 
 @pytest.fixture
-def manual(qapp: QApplication, theme: Theme, qtbot: QtBot) -> ManualWindow:
+def looked_for() -> list[str]:
+    """The words that were looked for everywhere."""
+    return []
+
+
+@pytest.fixture
+def manual(qapp: QApplication, theme: Theme, qtbot: QtBot, looked_for: list[str]) -> ManualWindow:
     localization.set_language(qapp, "ja")
-    manual = ManualWindow(theme)
+    manual = ManualWindow(theme, None, looked_for.append)
     manual.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
     qtbot.addWidget(manual)
     manual.show()
@@ -85,4 +91,15 @@ def test_contents_lead_to_a_chapter_and_words_are_found(manual: ManualWindow, qt
     assert not view.find_strip.isVisible()
     assert manual.isVisible()  # the first Esc closes the search, the second one the window
     QTest.keyClick(manual, Qt.Key.Key_Escape)
+    assert not manual.isVisible()
+
+
+def test_words_that_are_not_in_the_manual_are_looked_for_in_the_window_below(
+    manual: ManualWindow, looked_for: list[str], qtbot: QtBot
+) -> None:
+    strip = manual.view.find_strip
+    strip.field.insert("橋脚の洗掘")
+    qtbot.waitUntil(strip.everywhere_button.isVisible)
+    strip.everywhere_button.click()
+    assert looked_for == ["橋脚の洗掘"]
     assert not manual.isVisible()
