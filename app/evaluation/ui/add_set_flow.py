@@ -79,6 +79,7 @@ class ImportQuestionsDialog(QuestionSetEditorWindow):
         self._imported = imported
         self.naming = NameForm(sets, imported.name, imported.floor, is_new=False)
         self.naming.changed.connect(self.note_change)
+        self.naming.name.returnPressed.connect(self.submit)
         self.column.addWidget(self.naming)
         self.parts = [self._create_part(part) for part in parts if part.lines or part.facts]
         for shown in self.parts:

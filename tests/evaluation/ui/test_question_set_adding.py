@@ -133,6 +133,13 @@ def test_a_file_with_what_the_set_has_already_makes_no_version(desk: Desk, tmp_p
     assert (desk.version(), desk.failed) == (1, [])
 
 
+def test_enter_in_the_name_takes_the_questions(desk: Desk, tmp_path: Path) -> None:
+    dialog = imported(desk, csv(tmp_path, HEAD + GOOD_ROWS))
+    desk.qtbot.keyClick(dialog.naming.name, Qt.Key.Key_Return)
+    desk.settle()
+    assert (desk.version(), desk.added) == (1, [NAME])
+
+
 def test_a_name_that_was_typed_is_not_lost_unasked(desk: Desk, tmp_path: Path) -> None:
     dialog = imported(desk, csv(tmp_path, HEAD + GOOD_ROWS))
     dialog.naming.name.setText("ほかの名前")
