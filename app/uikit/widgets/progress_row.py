@@ -6,7 +6,7 @@ from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar
 
 from app.base.services import background
-from app.base.wording import format_time_left, phrase
+from app.base.wording import format_duration, format_time_left, phrase
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -27,7 +27,7 @@ STEPS = 1000  # the maximum of the progress bar
 
 
 class ProgressRow(QFrame):
-    """A row for one work, from `start` to `finish`, with the elapsed seconds while the total is unknown."""
+    """A row for one work, from `start` to `finish`, with the elapsed time while the total is unknown."""
 
     cancelled = Signal()
 
@@ -105,6 +105,6 @@ class ProgressRow(QFrame):
 
     def _refresh(self) -> None:
         """Update the text about elapsed or remaining time; called also each second by the timer."""
-        elapsed = phrase("common.s_s", s=int(time.monotonic() - self._started_at))
+        elapsed = format_duration(int(time.monotonic() - self._started_at))
         left = self._time_left.words if self._amount_words else ""
         self._amount.setText(join_facts(self._amount_words or elapsed, left))

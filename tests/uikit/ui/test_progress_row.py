@@ -118,6 +118,8 @@ def test_seconds_are_counted_while_the_length_is_not_known(row, qtbot):
     assert row.words == "0 秒"
     assert row.findChild(QProgressBar).isHidden()
     qtbot.waitUntil(lambda: row.words == "1 秒")
+    row.start("取り込んでいます", elapsed_s=128.0)
+    assert row.words == "2 分 8 秒"
 
 
 def test_done_and_total_are_shown_as_numbers_and_as_a_bar(row):
