@@ -210,6 +210,8 @@ class EvaluationResultView(QWidget):
 
     def _update_buttons_and_page(self) -> None:
         is_ready = self.view_data is not None and not self.exporting.is_working
+        if not is_ready and self.window().focusWidget() in self.header_actions:
+            self.tabs.buttons[self.tabs.key].setFocus()  # Qt would choose the next button, where Enter uses a model
         self.export_button.setEnabled(is_ready)
         self.report_button.setEnabled(is_ready)
         self._show_page(self.tabs.key)

@@ -487,8 +487,10 @@ def test_questions_can_be_those_of_a_category_and_in_the_order_of_their_spread(d
 def test_the_results_are_written_as_a_workbook(desk: Desk, documents: Result) -> None:
     desk.target.write_bytes(b"older")  # the desktop has asked whether to replace it
     desk.show(documents)
+    desk.view.export_button.setFocus()
     with desk.qtbot.waitSignal(desk.view.exporting.saved):
         desk.click(desk.view.export_button)
+    assert desk.window.focusWidget() is desk.view.tabs.buttons["overview"]  # and not a button that uses a model
     assert openpyxl.load_workbook(desk.target).sheetnames[0] == "結果"
     assert [path.name for path in desk.target.parent.iterdir()] == [desk.target.name]
     assert desk.is_shown(desk.view.banner)
