@@ -487,6 +487,7 @@ def test_questions_can_be_those_of_a_category_and_in_the_order_of_their_spread(d
 def test_the_results_are_written_as_a_workbook(desk: Desk, documents: Result) -> None:
     desk.target.write_bytes(b"older")  # the desktop has asked whether to replace it
     desk.show(documents)
+    QWidget.setTabOrder(desk.view.report_button, desk.advice.use_button)
     desk.view.export_button.setFocus()
     with desk.qtbot.waitSignal(desk.view.exporting.saved):
         desk.click(desk.view.export_button)
