@@ -211,8 +211,11 @@ def _load_rapid(part: Path) -> Any:
         "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
     }
     try:
+        import onnxruntime
         import rapidocr
 
+        # On Windows it writes events into the system's trace, which Windows sends if its user has allowed that.
+        onnxruntime.disable_telemetry_events()
         return rapidocr.RapidOCR(
             params=settings | {f"{k}.model_path": str(models / f"{v}.onnx") for k, v in _MODELS.items()}
         )
