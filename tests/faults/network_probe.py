@@ -1,7 +1,8 @@
 """Tries to reach the network from inside one of the program's roles: `python -m tests.faults.network_probe ROLE …`.
 
 The process is set up as the program sets it up (`app.__main__.main`); only what the role does then is replaced by the
-attempts. Prints one JSON object. A script, not a test. ROLE: window | cli | engine | template | download.
+attempts. Prints one JSON object. A script, not a test. ROLE: window | cli | engine | template | reader |
+download.
 """
 
 import json
@@ -108,6 +109,7 @@ def main() -> int:
         "cli": ["models", "list"],
         "engine": ["--engine", "echo"],
         "template": ["--render-template"],
+        "reader": ["--read-documents", "documents.sqlite"],
         "download": ["--download"],
     }
     sys.argv[1:] = roles[role]
@@ -125,6 +127,10 @@ def main() -> int:
         from app.inference.engine import chat_template
 
         chat_template.main = _tell
+    elif role == "reader":
+        from app.documents.reading import worker
+
+        worker.main = _tell_and_end
     else:
         from app.models.downloads import worker as downloader
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -15,14 +16,16 @@ from typing import Any
 
 import psutil
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from app.base.isolation import network_guard
+from app.base.paths import resources
 from app.models import starter
 from tests.faults.window_process import ROOT, WindowProcess, environment, screen
 
 KOTAE = [sys.executable, "-m", "app"]
-ROLES = ("window", "cli", "engine", "template")
-FILTERED = ("engine", "template")
+ROLES = ("window", "cli", "engine", "template", "reader")
+FILTERED = ("engine", "template", "reader")
 LIMIT_S = 180
 
 
@@ -180,6 +183,30 @@ def test_the_command_line_passes_without_a_network_and_opens_only_unix_sockets(
     text = trace.read_text("utf-8", "replace")
     assert foreign_families(text) == set()
     assert programs(text, "app") == 2 * len(commands) + 1  # unshare before each, and an engine
+
+
+@pytest.mark.ocr
+@pytest.mark.skipif("KOTAE_OCR_WHEELS" not in os.environ, reason="KOTAE_OCR_WHEELS names no folder with wheels")
+def test_text_is_recognized_without_a_socket_and_without_code_that_sends_telemetry(strace, tmp_path):
+    wheels, data, scan = Path(os.environ["KOTAE_OCR_WHEELS"]), tmp_path / "データ", tmp_path / "走査.png"
+    for wheel in wheels.glob("onnxruntime-*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            libraries = [name for name in archive.namelist() if ".so" in name]
+            assert libraries
+            assert not [name for name in libraries if b"events.data.microsoft" in archive.read(name)]
+    page = Image.new("L", (1240, 300), 255)
+    font = ImageFont.truetype(resources() / "fonts" / "BIZUDPGothic-Regular.ttf", 40)
+    ImageDraw.Draw(page).text((90, 90), "鉄筋のかぶりは70mm以上とする。", font=font, fill=0)
+    page.save(scan)
+    _command_session(data, [("docs", "ocr", "--install", "--wheels", str(wheels))])
+    trace = tmp_path / "trace"
+    _command_session(data, [("docs", "add", "基準", str(scan))], [*strace, "-o", str(trace)], **_leading_astray())
+    _command_session(data, [("docs", "search", "基準", "鉄筋のかぶり")])  # fails where nothing is found
+    text = trace.read_text("utf-8", "replace")
+    # urllib3, which the part imports and does not use, asks at its import for one, and the kernel refuses it.
+    assert len(re.findall(r"socket\(AF_INET6, SOCK_STREAM", text)) == len(re.findall("AF_INET", text)) <= 1
+    assert foreign_families(text) <= {"AF_INET6"}
+    assert programs(text, "--read-documents") == 1
 
 
 # ------------------------------------------------------------------------------------------------- without a network

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import filelock
 import pytest
+from packaging.version import Version
 
 from app.base import authenticity, wording
 from app.base.errors import AppError
@@ -216,6 +217,8 @@ def test_kotae_ships_a_lock_for_each_machine_and_python_without_what_the_program
         found = package_locks._read_lock(path)
         names = {file.package for file in found.files}
         assert {"rapidocr", "onnxruntime", "opencv-python-headless"} <= names
+        (version,) = (file.version for file in found.files if file.package == "onnxruntime")
+        assert Version(version) < Version("1.29"), "from then on it sends telemetry"
         assert not names & {"numpy", "pillow"}
         assert path.read_text("utf-8").count("--hash=") == len(found.files)
         assert 50e6 < found.size_bytes < 150e6

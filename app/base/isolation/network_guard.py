@@ -290,6 +290,7 @@ SWITCHES = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
     "DO_NOT_TRACK": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # of onnxruntime since 1.29, whose native code has an uploader (not on Windows)
     "WANDB_MODE": "disabled",
 }
 

@@ -1,13 +1,18 @@
 """Limit the resources that a foreign document may use, before it is opened or while it is read.
 
 Memory and priority are limits of the process. `PageTimeout` ends it, as nothing else stops native code that loops.
+Work is limited in processor time, because on a busy machine the process, whose priority is low, may get a hundredth of
+a core; `STUCK_S` limits what waits and does not compute.
 """
 
+import contextlib
 import threading
 import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 from app.base.errors import AppError
 from app.base.isolation import sandbox
@@ -25,8 +30,10 @@ XML_DEPTH = 250  # nested elements; Word's own documents stay below 60
 TABLE_COLUMNS = 1_000  # cells of a row; a sheet may have 16,384
 TABLE_ROWS = 1_048_576  # rows of a sheet, as Excel has them; a damaged file may claim any number
 PICTURE_PIXELS = 100_000_000  # A0 at 240 dpi; in grey 100 MB
-PAGE_S = 60.0  # limit of one page, sheet or part; the slowest drawing of our tests takes 2 s
-DOCUMENT_S = 3600.0  # limit of a whole document
+# Seconds of processor time, of all threads together.
+PAGE_S = 120.0  # of one page, sheet or part; the slowest drawing of our tests takes 2 s
+DOCUMENT_S = 7200.0  # of a whole document
+STUCK_S = 900.0  # seconds that may pass until a page is done, or a program that was started for it
 
 
 def limit_process(*, has_ocr_part: bool = False) -> None:
@@ -81,14 +88,37 @@ def open_archive(path: Path) -> zipfile.ZipFile:
     return archive
 
 
+def is_overdue(pid: int, began_at: float, processor_s: float) -> bool:
+    """Whether a child process has used `processor_s`, with its children, or STUCK_S have passed since `began_at`.
+
+    `began_at`: a time of `time.monotonic`. False if the process has ended.
+    """
+    used = 0.0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        used = sum(processor_seconds(one) for one in (process, *process.children(recursive=True)))
+    return used > processor_s or time.monotonic() - began_at > STUCK_S
+
+
+def processor_seconds(process: psutil.Process) -> float:
+    """Return the processor time that a process has used. Raises psutil.Error."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 class PageTimeout:
-    """A thread that looks each second whether a page takes too long; it calls `on_late`, which ends the process."""
+    """A thread that looks each second whether a page takes too long; it calls `on_late`, which ends the process.
+
+    A page is late when this process has computed for `page_s`, or when STUCK_S have passed. These are counted by the
+    looks, so the sleep of a suspended machine is one second.
+    """
 
     def __init__(self, on_late: Callable[[str], None], page_s: float, document_s: float) -> None:
         self._on_late = on_late
         self._page_s, self._document_s = page_s, document_s
         self._lock = threading.RLock()  # reentrant, as `on_late` may call these methods
         self._began_at = self._beat_at = 0.0
+        self._looks = 0
         self._is_on = False
 
     def start(self) -> None:
@@ -96,13 +126,15 @@ class PageTimeout:
 
     def begin(self) -> None:
         with self._lock:
-            self._began_at = self._beat_at = time.monotonic()
+            self.beat()
+            self._began_at = self._beat_at
             self._is_on = True
 
     def beat(self) -> None:
         """Restart the time limit, because a page is done."""
         with self._lock:
-            self._beat_at = time.monotonic()
+            self._beat_at = time.process_time()
+            self._looks = 0
 
     def end(self) -> None:
         with self._lock:
@@ -112,7 +144,14 @@ class PageTimeout:
         while True:
             time.sleep(1.0)
             with self._lock:
-                now = time.monotonic()
-                is_page_late = now - self._beat_at > self._page_s
-                if self._is_on and (is_page_late or now - self._began_at > self._document_s):
-                    self._on_late("document_page_slow" if is_page_late else "document_slow")
+                self._looks += 1
+                if self._is_on and (code := self._lateness(time.process_time())):
+                    self._on_late(code)
+
+    def _lateness(self, used_s: float) -> str:
+        """Return the code of the error for a page or document that is late; else ""."""
+        if used_s - self._beat_at > self._page_s:
+            return "document_page_slow"
+        if used_s - self._began_at > self._document_s:
+            return "document_slow"
+        return "document_stuck" if self._looks > STUCK_S else ""

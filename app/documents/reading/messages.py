@@ -7,10 +7,13 @@ The parent cancels by a kill, which leaves each document complete or as it was.
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+from app.documents.reading import limits
+
 PROTOCOL = 1
-# Longest silence of a working child: a page may take 60 s (app.documents.reading.limits), and writing
-# the index of the longest document another 60 s.
-SILENCE_S = 150.0
+# Longest silence of a working child, in seconds and in seconds of its processor time: a page may take as long
+# (app.documents.reading.limits), and writing the index of the longest document another 60 s.
+SILENCE_S = limits.STUCK_S + 90.0
+SILENT_PROCESSOR_S = limits.PAGE_S + 90.0
 # Errors of the database, which would also stop the next document.
 DATABASE_ERRORS = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
 

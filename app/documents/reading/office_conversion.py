@@ -20,10 +20,11 @@ import psutil
 from app.base import programs
 from app.base.errors import AppError
 from app.base.isolation import sandbox
+from app.documents.reading import limits
 from app.documents.reading.text_blocks import ProgressCallback
 from trainer.wire import end_with_parent
 
-CONVERSION_S = 180.0  # a first start takes 1 to 5 s
+CONVERSION_S = 180.0  # seconds of processor time; a first start takes 1 to 5
 POLL_S = 0.5
 GRACE_S = 5.0  # the child needs this long to end LibreOffice
 _PROGRAMS = ("soffice", "libreoffice")
@@ -101,7 +102,7 @@ def convert(path: Path, file_format: str, target: str, folder: Path | None, on_p
 
 
 def _run_child(source: Path, made: Path, on_progress: ProgressCallback) -> None:
-    """Run the child until it ends, or CONVERSION_S have passed. It also ends when its input closes."""
+    """Run the child until it ends, or has computed for CONVERSION_S. It also ends when its input closes."""
     places = dict.fromkeys(("HOME", "TMPDIR", "TMP", "TEMP"), str(source.parent))
     child = subprocess.Popen(
         [*programs.own_program(), "--convert-document", str(source), str(made)],
@@ -113,9 +114,9 @@ def _run_child(source: Path, made: Path, on_progress: ProgressCallback) -> None:
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
     assert child.stdin is not None
-    until = time.monotonic() + CONVERSION_S
+    began_at = time.monotonic()
     with child.stdin:
-        while child.poll() is None and time.monotonic() < until:
+        while child.poll() is None and not limits.is_overdue(child.pid, began_at, CONVERSION_S):
             on_progress(0, 0)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(POLL_S)

@@ -46,9 +46,11 @@ class ReadingChild(QObject):
         decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
         self._child = ChildProcess(command, log, decode, self, silence_limit_s=silence_limit_s)
         self._child.event_received.connect(self._on_event)
-        self._child.checked.connect(self._check_memory)
+        self._child.checked.connect(self._check_usage)
         self._child.exited.connect(self._on_exited)
         self._memory_limit_bytes = memory_limit_bytes  # some systems do not enforce the child's own limit
+        self._was_heard = True  # since the last check
+        self._heard_at_s = 0.0  # the child's processor time when it was last heard
         self._ids = itertools.count(1)
         self._command_ids: deque[str] = deque()  # of the commands that have not ended
 
@@ -90,9 +92,11 @@ class ReadingChild(QObject):
         elif not self.is_working:
             self._child.watch()
         self._command_ids.append(command.id)
+        self._was_heard = True
         self._child.send(json_lines.encode_line(command))
 
     def _on_event(self, event: messages.Event) -> None:
+        self._was_heard = True
         if isinstance(event, messages.Hello) or not self._command_ids or event.id != self._command_ids[0]:
             return
         if isinstance(event, messages.Progress):
@@ -105,9 +109,16 @@ class ReadingChild(QObject):
             self._child.unwatch()
         self.ended.emit(event)
 
-    def _check_memory(self) -> None:
-        if _resident_bytes(self._child.pid) > self._memory_limit_bytes:
+    def _check_usage(self) -> None:
+        """End a child that uses too much memory, or computes in silence, as native code keeps its own watch from
+        running."""
+        resident_bytes, used_s = _usage(self._child.pid)
+        if self._was_heard:
+            self._was_heard, self._heard_at_s = False, used_s
+        if resident_bytes > self._memory_limit_bytes:
             self._child.kill("memory")
+        elif used_s - self._heard_at_s > messages.SILENT_PROCESSOR_S:
+            self._child.kill("hung")
 
     def _on_exited(self, child_exit: ChildExit) -> None:
         if child_exit.cause != "stopped" and self.is_working:
@@ -115,13 +126,16 @@ class ReadingChild(QObject):
             self.ended.emit(child_exit)
 
 
-def _resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process and its helpers; 0 if it has just ended."""
+def _usage(pid: int) -> tuple[int, float]:
+    """Return the resident bytes of a process and its helpers, and its processor seconds; 0 if it has just ended."""
+    if pid == 0:
+        return 0, 0.0
     try:
-        process = psutil.Process(pid) if pid else None
-        return sum(int(one.memory_info().rss) for one in (process, *process.children())) if process else 0
+        process = psutil.Process(pid)
+        resident_bytes = sum(int(one.memory_info().rss) for one in (process, *process.children()))
+        return resident_bytes, limits.processor_seconds(process)
     except psutil.Error:
-        return 0
+        return 0, 0.0
 
 
 PICTURES_KEPT = 6  # images kept, so that switching between sources draws no page twice

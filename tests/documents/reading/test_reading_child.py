@@ -1,7 +1,8 @@
 """The reading child: what it says, what it leaves in the database, and how it ends."""
 
+import math
+import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,23 +211,46 @@ def test_garbage_on_the_wire_ends_the_child(child):
     assert child.process.wait(60) == 2
 
 
-@pytest.mark.parametrize(
-    ("page_s", "document_s", "code"), [(0.0, 99.0, "document_page_slow"), (99.0, 0.0, "document_slow")]
-)
-def test_the_watch_speaks_up_when_something_takes_too_long(page_s, document_s, code, monkeypatch):
-    monkeypatch.setattr(
-        limits, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _seconds: time.sleep(0.01))
-    )
-    said: list[str] = []
-    heard = threading.Event()
+def lateness(monkeypatch: pytest.MonkeyPatch, *looks: float | None) -> list[str]:
+    """What a watch says of pages that may compute for 5 s and a document that may for 8 s.
+
+    `looks`: seconds that the process has computed before each; None: a page is done.
+    """
+    left, used, said = list(looks), [0.0], []
+
+    def sleep(_seconds: float) -> None:
+        if left[:1] == [None]:
+            watch.beat()
+            left.pop(0)
+        if not left:
+            raise StopIteration
+        used[0] += left.pop(0) or 0.0
 
     def late(code: str) -> None:
         said.append(code)
         watch.end()
-        heard.set()
 
-    watch = PageTimeout(late, page_s, document_s)
-    watch.start()
+    monkeypatch.setattr(limits, "time", SimpleNamespace(process_time=lambda: used[0], sleep=sleep))
+    monkeypatch.setattr(limits, "STUCK_S", 20.0)
+    watch = PageTimeout(late, 5.0, 8.0)
     watch.begin()
-    assert heard.wait(30)
-    assert said == [code]
+    with pytest.raises(StopIteration):
+        watch._check()
+    return said
+
+
+def test_the_watch_counts_what_a_page_computes_and_not_its_wait_for_the_processor(monkeypatch):
+    assert lateness(monkeypatch, 1.0, 3.0, 0.5) == []
+    assert lateness(monkeypatch, 1.0, 3.0, 1.5) == ["document_page_slow"]
+    assert lateness(monkeypatch, 1.0, 3.0, None, 1.5) == []
+    assert lateness(monkeypatch, 3.0, None, 3.0, None, 3.0) == ["document_slow"]
+    assert lateness(monkeypatch, *[0.01] * 20) == []  # a machine that gives it a hundredth of a core
+    assert lateness(monkeypatch, *[0.01] * 21) == ["document_stuck"]
+    assert lateness(monkeypatch, *[0.01] * 15, None, *[0.01] * 15) == []
+
+
+def test_a_program_is_overdue_for_what_it_computes_or_when_it_is_stuck():
+    pid, now = os.getpid(), time.monotonic()
+    assert not limits.is_overdue(pid, now, math.inf)
+    assert limits.is_overdue(pid, now, 0.0)
+    assert limits.is_overdue(pid, now - limits.STUCK_S - 1.0, math.inf)

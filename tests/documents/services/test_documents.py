@@ -15,6 +15,7 @@ from app.base.services import child_process
 from app.documents import collection_lookup
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import UNKNOWN, Library
+from app.documents.reading import limits, messages
 from app.documents.retrieval import passage_search
 from app.documents.services.document_library import DocumentLibrary
 from app.documents.services.reading_queue import QueueStatus
@@ -112,6 +113,20 @@ def test_what_ends_the_child_or_cannot_be_read_fails_alone_and_the_others_are_re
     counts = [1, 1, 1, *(count for _, count in ENDS.values()), 1]
     assert driver.attempts() == [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
     tally.tried(6)
+
+
+def test_a_child_that_computes_in_silence_is_ended_whatever_the_time(make_driver, files, monkeypatch):
+    (files / "31.txt").write_text("hang", encoding="utf-8")
+    driver, computed_s = make_driver(), [0.0]
+    monkeypatch.setattr(limits, "processor_seconds", lambda _process: computed_s[0])
+
+    def compute():
+        if driver.attempts()[-1:] == ["31.txt"]:
+            computed_s[0] += 0.6 * messages.SILENT_PROCESSOR_S
+
+    driver.documents.queue._reader._child.checked.connect(compute)
+    assert driver.document(driver.collection(files), "31.txt").error_code == "document_hung"
+    assert driver.attempts().count("31.txt") == 2
 
 
 @pytest.mark.fault("F4")

@@ -23,6 +23,7 @@ from typing import IO, Any, Protocol
 
 from app.base import programs
 from app.base.errors import AppError
+from app.documents.reading import limits
 from app.documents.reading.pdf.pdf_page import Glyph
 from app.documents.reading.text_blocks import ProgressCallback, is_japanese
 from app.documents.values.notation import numbers_in
@@ -30,7 +31,7 @@ from app.models import package_folder, package_locks
 
 PROGRAM = "tesseract"
 LANGUAGES = "jpn+eng"
-PAGE_S = 120.0  # a full page takes Tesseract 5 to 20 s on two cores
+PAGE_S = 120.0  # seconds of processor time; a full page takes Tesseract 5 to 20
 CERTAIN = 30  # percent; words of Tesseract that are less certain are mostly dirt
 DOWNWARD = 1.5  # smallest height of a vertical line, relative to its width
 LATIN_EM = 0.55  # width of a Latin letter or digit, relative to a Japanese character
@@ -156,6 +157,7 @@ class RapidRecognizer:
     def __init__(self, part: Path, on_progress: ProgressCallback) -> None:
         self._engine = _load_rapid(part)
         self._on_progress = on_progress
+        on_progress(0, 0)  # loading is no part of a page's work
 
     def words(self, pixels: Any) -> list[Word]:
         import numpy as np
@@ -211,8 +213,11 @@ def _load_rapid(part: Path) -> Any:
         "EngineConfig.onnxruntime.intra_op_num_threads": THREADS,
     }
     try:
+        import onnxruntime
         import rapidocr
 
+        # On Windows it writes events into the system's trace, which Windows sends if its user has allowed that.
+        onnxruntime.disable_telemetry_events()
         return rapidocr.RapidOCR(
             params=settings | {f"{k}.model_path": str(models / f"{v}.onnx") for k, v in _MODELS.items()}
         )
@@ -253,14 +258,14 @@ class TesseractRecognizer:
         pipe, child.stdin = child.stdin, None
         assert pipe is not None
         threading.Thread(target=_feed, args=(pipe, picture), daemon=True).start()
-        began = time.monotonic()
+        began_at = time.monotonic()
         while True:
             try:
                 output, _ = child.communicate(timeout=1.0)
                 return output.decode("utf-8", "replace")
             except subprocess.TimeoutExpired:
                 self._on_progress(0, 0)
-                if time.monotonic() - began > PAGE_S:
+                if limits.is_overdue(child.pid, began_at, PAGE_S):
                     child.kill()
                     child.communicate()
                     return ""
