@@ -423,14 +423,8 @@ class AppContext:
         )  # fmt: skip
         return functools.partial(
             BatchPage,
-            self.theme,
-            self.navigation,
-            batches,
-            self.session,
-            self.documents,
-            self.secrecy,
-            desktop.open_folder,
-        )
+            self.theme, self.navigation, batches, self.session, self.documents, self.secrecy, desktop.open_folder,
+        )  # fmt: skip
 
     def _make_reader(self) -> PageBuilder:
         from app.chat.ui.reader.reader_page import ReaderPage

@@ -114,7 +114,8 @@ def check(arguments: list[str]) -> int:
         prepare_training()
     began = time.monotonic()
     *readers, tests = check_commands(arguments)
-    with ThreadPoolExecutor(max_workers=1) as beside:
+    beside = ThreadPoolExecutor(max_workers=1)
+    try:
         reading = [beside.submit(run_tool, argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for argv in readers]
         compile_tests()
         print("\n== pytest", flush=True)
@@ -125,6 +126,8 @@ def check(arguments: list[str]) -> int:
             output, (seconds, code) = ended.result()
             print(f"\n== {title}\n{output}", end="", flush=True)
             results.append((title, seconds, code))
+    finally:
+        beside.shutdown(cancel_futures=True)  # after Ctrl+C no other tool begins
     return summarize([*results, ("pytest", *tested)], time.monotonic() - began)
 
 

@@ -219,7 +219,7 @@ def evaluation_start(parts: AppContext) -> None:
     evaluation_set(parts)
     beginning = _page(parts).start_action
     beginning.ask(SETS[current_language()][0])
-    process_until(lambda: beginning.dialog)
+    process_until(lambda: beginning.dialog and beginning.dialog.isVisible())
     assert beginning.dialog is not None
     base = beginning.dialog.findChildren(ChoiceBox)[1]
     base.setCurrentIndex(base.findText(model.name, Qt.MatchFlag.MatchContains))

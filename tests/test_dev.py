@@ -237,6 +237,16 @@ def test_check_runs_every_tool_and_fails_when_one_does(ready):
     assert ["failed (7)" in line for line in summary[:-1]] == [False, True, False, False, False]
 
 
+def test_after_ctrl_c_in_the_tests_no_other_tool_begins(ready):
+    tests = 'echo > "$CALLS.begun"; kill -INT $PPID; exit 2'
+    until_then = 'until [ -e "$CALLS.begun" ]; do /bin/sleep 0.1; done; /bin/sleep 3'
+    for tool, does in (("pytest", tests), ("ruff", until_then)):
+        write_script(ready.root / ".venv/bin" / tool, STAND_IN + does)
+    run = ready.command("check")
+    assert (run.returncode, "interrupted" in run.stderr) == (130, True)
+    assert sorted(ready.calls()) == [f"pytest {THREE} -m not slow", "ruff check ."]
+
+
 def test_in_a_fresh_clone_one_process_compiles_the_modules_before_the_tests_begin(ready):
     (ready.root / "tests").mkdir()
     slow = 'case "$1" in --collect-only) /bin/sleep 1;; esac\necho'

@@ -24,6 +24,7 @@ from trainer.spec import RunSpec
 STEPS = 3
 _MESSAGES = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "out of memory")
 SAMPLED_TOKENS = 8  # of an answer whose time per token is measured
+PRODUCTS_S = 0.25  # of processor time, in products that show a processor's speed
 LEAST_FACTOR = 0.2  # of measured to computed activations; memory that other programs take at the moment hides some
 
 
@@ -124,15 +125,16 @@ def fit_card(
 def _processor_flops_per_s() -> float:
     """Measure a matrix product and return half its speed in operations per second, because layers do other work too.
 
-    Processor time is counted, as other programs take some of the cores now.
+    Processor time is counted, as other programs take some of the cores now; Windows counts it in steps of 16 ms.
     """
     matrix = torch.ones(512, 512)
     matrix @ matrix  # starts the library's threads
-    started = time.process_time()
-    for _ in range(4):
+    started, spent, products = time.process_time(), 0.0, 0
+    while spent < PRODUCTS_S:
         matrix @ matrix
+        products, spent = products + 1, time.process_time() - started
     threads: int = torch.get_num_threads()
-    return 0.5 * threads * 4 * 2 * 512**3 / max(1e-9, time.process_time() - started)
+    return 0.5 * threads * products * 2 * 512**3 / spent
 
 
 def measure_steps(

@@ -352,12 +352,13 @@ def _answer_reasons(
 ) -> list[GateReason]:
     """Return reasons about the answers of the proposed form.
 
-    `group_of`: the group of each line; {} if each is its own. If the answers end as often and loop as seldom as the
-    base's, only an interval beyond the limit leads to "reject": few answers leave open on which side of it they are.
+    `group_of`: the group of each line; {} if each is its own. An answer whose line is unknown (0) belongs to its
+    question. If the answers end as often and loop as seldom as the base's, only an interval beyond the limit leads to
+    "reject": few answers leave open on which side of it they are.
     """
     if row.ended_share is None or row.looping_share is None:
         return [GateReason("not_answered", "check")]
-    groups = [group_of[one.line] for one in answers] if group_of else []
+    groups = [group_of.get(one.line, one.question) for one in answers] if group_of else []
     found = []
     before = base.ended_share or 0.0
     if row.ended_share < ENDED_SHARE:

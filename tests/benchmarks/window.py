@@ -294,8 +294,13 @@ def measure_evaluation(clicks: Clicks, parts: AppContext) -> None:
     )
     clicks.measure("result, by difference", lambda: click(shown.questions.spread_button))
     clicks.measure("result, blind", lambda: click(shown.tabs.buttons["blind"]), lambda: is_blind_ready(shown))
-    clicks.measure("start dialog", lambda: page().start_action.ask(LARGE_SET), lambda: page().start_action.dialog)
+    clicks.measure("start dialog", lambda: page().start_action.ask(LARGE_SET), lambda: is_starting(page()))
     clicks.measure("start dialog closed", lambda: page().start_action.dialog.reject())
+
+
+def is_starting(page: EvaluationPage) -> bool:
+    dialog = page.start_action.dialog
+    return dialog is not None and dialog.isVisible()
 
 
 def is_blind_ready(shown: EvaluationResultView) -> bool:
@@ -338,7 +343,7 @@ def look_around(parts: AppContext) -> None:
         click_row(evaluation.list, evaluation.entries.index_of(key_of(entry)))
         wait(lambda: True, 0.6)
     evaluation.start_action.ask(LARGE_SET)
-    wait(lambda: evaluation.start_action.dialog, 0.05)
+    wait(lambda: is_starting(evaluation), 0.05)
     if evaluation.start_action.dialog is not None:
         evaluation.start_action.dialog.reject()
     window.show_answer_settings().reject()

@@ -20,6 +20,7 @@ def found(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathF
 EXPECTED = {
     "saving": True,  # each process has a clock of its own; who saves alone waits for the others for ever
     "cards": [1, 4],
+    "coarse clock": 192.0,  # 48 products in a quarter of a second
     "words": [True, True, True, False],
     "measured": {
         "448": {"cuts": [], "ended": 4},

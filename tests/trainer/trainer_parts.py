@@ -6,6 +6,7 @@ Writes an object, check -> what was found.
 
 import dataclasses
 import gc
+import itertools
 import json
 import logging
 import os
@@ -160,6 +161,13 @@ def clock_of_a_resumed_run() -> Any:
 
 
 # --------------------------------------------------------------------- the probe
+
+
+def speed_by_a_coarse_clock() -> Any:
+    """Products of 512 x 512 a second and thread, halved, where the clock moves 1/64 s at every third look."""
+    looks = itertools.count()
+    with replaced(probe.time, process_time=lambda: next(looks) // 3 / 64):
+        return probe._processor_flops_per_s() / torch.get_num_threads() / 512**3
 
 
 def words_for_too_little_memory() -> Any:
@@ -358,6 +366,7 @@ def main(base: str, folder: str) -> None:
         "no scaler": gradient_without_scaler(),
         "evaluations left": evaluations_left_s(),
         "clock": clock_of_a_resumed_run(),
+        "coarse clock": speed_by_a_coarse_clock(),
         "words": words_for_too_little_memory(),
         "measured": {str(room): measured(room) for room in (448, 250, 100)},
         "searched": {str(share): searched(share) for share in (1.0, 0.45, 2.0, 2.5)},

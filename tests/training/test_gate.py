@@ -138,6 +138,21 @@ def test_few_answers_reject_a_better_model_only_when_more_could_not_save_it() ->
     assert judged(changed(answers=with_loops(some, 9)) | unlike).verdict == "reject"
 
 
+def test_answers_of_one_group_and_those_of_no_known_line_count_as_one() -> None:
+    """Of 20 answers 5 end, at most 47 % of all; as one answer they may be up to 84 %."""
+    few = measured(ended=5) | {BASE: scored(2.0, ended=0)}
+    apart, alike = ([f"節 {at % parts}" for at in range(COUNT)] for parts in (COUNT, 1))
+    unknown = {form: replace(found, answers=without_lines(found)) for form, found in few.items()}
+    for found, groups, level in ((few, apart, "reject"), (few, alike, "check"), (unknown, apart, "check")):
+        result = quality_gate.judge(holdout(), found, 10 * GB, groups)
+        assert [reason.level for reason in result.reasons if reason.code == "ends_seldom_yet"] == [level]
+
+
+def without_lines(scores: Scores) -> tuple[AnswerScore, ...]:
+    """As where the prompt of the engine is not that of the training."""
+    return tuple(replace(one, line=0) for one in scores.answers)
+
+
 def with_loops(scores: Scores, count: int) -> tuple[AnswerScore, ...]:
     return tuple(replace(one, answer=LOOP if at < count else one.answer) for at, one in enumerate(scores.answers))
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class StartStudyAction(QObject):
-    asked = Signal()  # the dialog is open
+    asked = Signal()  # the dialog opens
     made = Signal(object)  # folder of the new study (Path)
     failed = Signal(object)  # AppError; the dialog itself shows why a study cannot be made
 
@@ -63,7 +63,7 @@ class StartStudyAction(QObject):
         self._question_set = ""
         self._is_reading = False
         self._making: LongTask | None = None
-        self.dialog: StudyDialog | None = None  # set only while the dialog is open
+        self.dialog: StudyDialog | None = None  # from just before it opens to its end
 
     def ask(self, question_set: str = "") -> None:
         """Read the question sets in the background, then open the dialog.
@@ -98,16 +98,13 @@ class StartStudyAction(QObject):
         """Build the dialog, and open it in a turn of the event loop of its own, so that the window answers."""
         from app.evaluation.ui.study_dialog import StudyDialog
 
+        self._is_reading = False
         offer = self.model.offer(*outcome)
-        dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
+        dialog = self.dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
         dialog.request_made.connect(self._make)
         dialog.progress.cancelled.connect(self._cancel)
         dialog.finished.connect(self._on_closed)
-        QTimer.singleShot(0, dialog, functools.partial(self._open, dialog))
-
-    def _open(self, dialog: "StudyDialog") -> None:
-        self._is_reading, self.dialog = False, dialog
-        dialog.open()
+        QTimer.singleShot(0, dialog, dialog.open)
         self.asked.emit()
 
     def _on_unreadable(self, error: AppError) -> None:

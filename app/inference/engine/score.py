@@ -184,7 +184,7 @@ def _measure(job: Score, kept: Holdout | None, cards: Sequence[Device], part: Pa
     """Do the work with layers on `cards`; `kept`: the hold-out, if the job has one."""
     context_tokens = max(_longest_text_and_chat_tokens(job, kept)) if kept is not None else job.context_tokens
     answers = len(job.chats) if job.answers else 1
-    on_step = lambda: send(Progress(0, 0))  # noqa: E731
+    on_step = functools.partial(send, Progress(0, 0))
     model = ScoredModel(Path(job.model), job.adapter, job.strength, cards, context_tokens, answers, on_step)
     try:
         holdout = kept or to_holdout(job.texts, model)

@@ -83,6 +83,7 @@ class JobTask(StepTask):
         self._child: ChildProcess | None = None
         self._is_stopping = self._is_killed = False
         self._packs: tuple[str, ...] = ()  # the GPU packs of the child that runs
+        self._progress = Progress(0, 0)  # the last one
         self._retry = QTimer(self, singleShot=True, interval=_RETRY_MS)
         self._retry.timeout.connect(self.start)
 
@@ -158,7 +159,8 @@ class JobTask(StepTask):
         return environment.command("trainer.convert", str(path))
 
     def _on_event(self, event: convert_job.Event) -> None:
-        if isinstance(event, Progress):
+        if isinstance(event, Progress) and event != self._progress:  # one that is repeated is only a sign of life
+            self._progress = event
             self.progressed.emit(event.done_bytes, event.total_bytes, None)
 
     def _on_exited(self, child_exit: ChildExit) -> None:

@@ -216,6 +216,7 @@ class MainWindow(QMainWindow):
         return dialog
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self._next_step.stop()
         if self.keeps_place:
             self._geometry.save(self, self.sidebar.conversations.folded)
         super().closeEvent(event)

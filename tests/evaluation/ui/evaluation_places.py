@@ -67,7 +67,7 @@ def _start(parts: AppContext, kind: str) -> StudyDialog:
     model.look = lambda: (question_sets.list_all(model.paths.questions), True)  # type: ignore[method-assign]
     model.splits = lambda: [choice]  # type: ignore[method-assign]
     page.start_action.ask()
-    process_until(lambda: page.start_action.dialog)
+    process_until(lambda: page.start_action.dialog and page.start_action.dialog.isVisible())
     dialog = page.start_action.dialog
     assert dialog is not None
     process_until(lambda: dialog._splits is not None)

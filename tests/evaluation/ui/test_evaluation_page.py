@@ -150,7 +150,7 @@ class Scene(Driver):
         self.until(lambda: self.page.start_action.dialog is not None)
         dialog = self.page.start_action.dialog
         assert dialog is not None
-        self.until(lambda: dialog._splits is not None)
+        self.until(lambda: dialog.isVisible() and dialog._splits is not None)
         self.click(dialog.kinds.answers["models"].radio)
         for row in dialog.part("models").models.rows.values():
             row.box.setChecked(True)
@@ -298,6 +298,26 @@ def test_a_study_makes_way_for_a_question_and_goes_on_after_its_answer(
     scene.until(lambda: scene.evaluations.outcome == "finished")
     assert journal.read_bytes().startswith(before), "what was answered before is kept"
     assert [json.loads(line)["line"] for line in journal.read_bytes().splitlines()[1:]] == [1, 2, 3]
+
+
+def test_a_start_that_failed_can_be_asked_for_again_and_two_clicks_open_one_dialog(scene: Scene, monkeypatch) -> None:
+    action = scene.open_page().start_action
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patched, scene.qtbot.captureExceptions() as raised:
+        patched.setattr(action.model, "offer", refuse)
+        action.ask()
+        scene.until(lambda: bool(raised))
+    assert action.dialog is None
+    action.ask()
+    action.ask()
+    scene.until(lambda: action.dialog is not None)
+    action.ask()
+    scene.until(lambda: action.dialog is not None and action.dialog.isVisible())
+    settle()
+    assert len(scene.window.findChildren(StudyDialog)) == 1
 
 
 def test_nothing_is_begun_beside_a_study_that_goes_on(scene: Scene) -> None:

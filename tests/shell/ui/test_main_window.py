@@ -25,15 +25,16 @@ from tests.window_fixtures import settle
 ANSWERED = EngineStatus("ready", "試し 8B", facts("/m.gguf"), 3412, 44.9, 0.6)
 
 
-def touch(window, keys: str) -> None:
-    """What a shortcut of the window does at once, without a window manager that would deliver the key."""
-    found = [shortcut for shortcut in window.findChildren(QShortcut) if shortcut.key() == QKeySequence(keys)]
-    assert len(found) == 1, keys
-    found[0].activated.emit()
+def touch(window, *several: str) -> None:
+    """What shortcuts of the window do one after the other, without a window manager that would deliver the keys."""
+    for keys in several:
+        found = [shortcut for shortcut in window.findChildren(QShortcut) if shortcut.key() == QKeySequence(keys)]
+        assert len(found) == 1, keys
+        found[0].activated.emit()
 
 
-def press(window, keys: str) -> None:
-    touch(window, keys)
+def press(window, *several: str) -> None:
+    touch(window, *several)
     settle()  # a new page is built and shown in turns of the event loop
 
 
@@ -73,6 +74,49 @@ def test_the_window_shows_the_pages_that_exist(open_window):
     for number, page in enumerate(pages, start=1):
         press(window, f"Ctrl+{number}")
         assert window.current_page == page
+
+
+def test_of_pages_that_are_asked_for_fast_only_the_last_is_built_and_shown(open_window):
+    window = open_window().window
+    press(window, "Ctrl+2", "Ctrl+3", "Ctrl+2", "Ctrl+6")
+    assert window.current_page == "settings"
+    assert set(window.pages.built_pages) == {"ask", "settings"}
+    press(window, "Ctrl+2", "Ctrl+N")
+    assert window.current_page == "ask"
+    press(window, "Ctrl+2", "Ctrl+1", "Ctrl+2")
+    assert window.current_page == "documents"
+
+
+def test_a_page_that_is_needed_before_its_turn_is_built_once(open_window):
+    window, built = open_window().window, []
+    window.pages.built.connect(built.append)
+    window._open_page("documents")
+    early = window.page("documents")
+    settle()
+    assert built == [early]
+    assert window.current_page == "documents"
+
+
+def test_a_window_that_is_closed_opens_no_page(open_window):
+    window = open_window().window
+    window._open_page("documents")
+    window.close()
+    settle()
+    assert set(window.pages.built_pages) == {"ask"}
+
+
+def test_a_page_that_cannot_be_built_is_tried_again(open_window, qtbot, monkeypatch):
+    window = open_window().window
+
+    def refuse():
+        raise ImportError
+
+    with monkeypatch.context() as patched, qtbot.captureExceptions() as raised:
+        patched.setitem(window.pages._makers, "documents", lambda: refuse)
+        press(window, "Ctrl+2")
+    assert (len(raised), window.current_page) == (1, "ask")
+    press(window, "Ctrl+2")
+    assert window.current_page == "documents"
 
 
 def test_a_narrow_window_hides_the_sidebar_behind_a_button(open_window, qtbot):

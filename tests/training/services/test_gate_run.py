@@ -228,6 +228,13 @@ def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(bench:
     assert adapter.divergence is not None
 
 
+def test_a_sign_of_life_is_no_progress_from_which_the_time_left_is_estimated(bench: Bench) -> None:
+    bench.all_forms = False
+    bench.passed()
+    told = [(one.kind, one.name, one.done, one.total) for one in bench.heard]
+    assert [one for one, before in zip(told[1:], told, strict=False) if one == before] == []
+
+
 CRASHING_WITH_PACKS = """
 import json, os, pathlib, runpy, sys, time
 if json.loads(pathlib.Path(sys.argv[-1]).read_bytes())["packs"]:
