@@ -173,7 +173,7 @@ def starter_kit(root: Path, python: Path, folder: Path) -> None:
 
 
 def prune(tree: Path) -> None:
-    """Linux: drops what nothing links to, and the tables of symbols for debuggers."""
+    """Linux: drops what nothing links to, the tables of symbols for debuggers, and zeros between a library's parts."""
     inside = tree / "_internal"
     binaries = {
         path: binary.needed_libraries for path in files_of(tree) if not path.is_symlink() and (binary := elf.read(path))
@@ -187,6 +187,8 @@ def prune(tree: Path) -> None:
     # Not the starter at the top, which carries the program behind its own end.
     libraries = [path for path in binaries if path not in gone and path.parent != tree]
     subprocess.run(["strip", "--strip-unneeded", *libraries], check=True)
+    for path in libraries:
+        path.write_bytes(elf.without_gap(path.read_bytes()))
 
 
 def build_facts(root: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a program or library for Linux asks of the machine: read from its own headers, without binutils.
+"""What a program or library for Linux asks of the machine, and zeros in it: by its own headers, without binutils.
 
 Only 64 bit, little-endian files, which is what Kotae is built for. Layout: System V ABI, chapters 4 and 5; the versions
 of symbols: Linux Standard Base 5, chapter "Symbol Versioning".
@@ -11,6 +11,8 @@ from pathlib import Path
 
 MACHINES = {62: "x86_64", 183: "aarch64"}  # e_machine -> `uname -m`
 _PT_LOAD, _PT_DYNAMIC = 1, 2
+_SHT_NOBITS = 8
+_LARGEST_PAGE = 0x10000  # of the machines below
 _DT_NEEDED, _DT_STRTAB, _DT_VERNEED, _DT_VERNEEDNUM = 1, 5, 0x6FFFFFFE, 0x6FFFFFFF
 
 
@@ -32,6 +34,38 @@ def read(path: Path) -> Binary | None:
         return _parse(path.read_bytes())
     except (struct.error, ValueError, IndexError):
         return None
+
+
+def without_gap(data: bytes) -> bytes:
+    """Return a library without the zeros of its longest gap: what patchelf moves to the end may begin 2 MB further.
+
+    `data` is what `read` takes. Addresses in memory stay; what follows the gap moves by whole pages.
+    """
+    (table, size, count), (sections, section_size, section_count) = _program_headers(data), _section_headers(data)
+    parts = [(32, table, size * count), (40, sections, section_size * section_count)]  # where each offset is written
+    for entry in range(table, table + size * count, size):
+        _, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", data, entry)
+        parts.append((entry + 8, offset, length))
+    for entry in range(sections, sections + section_size * section_count, section_size):
+        _, kind, _, _, offset, length = struct.unpack_from("<IIQQQQ", data, entry)
+        parts.append((entry + 24, offset, 0 if kind == _SHT_NOBITS else length))
+    end = start = stop = 0
+    for _, offset, length in sorted(parts, key=lambda part: part[1]):
+        if offset - end > stop - start:
+            start, stop = end, offset
+        end = max(end, offset + length)
+    shift = (stop - start) // _LARGEST_PAGE * _LARGEST_PAGE
+    if not shift or any(data[start:stop]):
+        return data
+    moved = bytearray(data)
+    for place, offset, _ in parts:
+        if offset >= stop:
+            struct.pack_into("<Q", moved, place, offset - shift)
+    for entry in range(table, table + size * count, size):  # whose alignment its place must be a multiple of
+        (alignment,) = struct.unpack_from("<Q", data, entry + 48)
+        struct.pack_into("<Q", moved, entry + 48, min(alignment, _LARGEST_PAGE))
+    del moved[stop - shift : stop]
+    return bytes(moved)
 
 
 def newest(versions: Iterable[str], prefix: str) -> tuple[int, ...]:
@@ -62,6 +96,12 @@ def _program_headers(data: bytes) -> tuple[int, int, int]:
     """Where the table is, the size of an entry, how many there are."""
     (table,) = struct.unpack_from("<Q", data, 32)
     return (table, *struct.unpack_from("<HH", data, 54))
+
+
+def _section_headers(data: bytes) -> tuple[int, int, int]:
+    """Return the same of the table of sections."""
+    (table,) = struct.unpack_from("<Q", data, 40)
+    return (table, *struct.unpack_from("<HH", data, 58))
 
 
 def _offset(loads: list[tuple[int, int, int]], address: int) -> int:

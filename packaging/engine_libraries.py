@@ -9,7 +9,11 @@ from pathlib import Path
 
 SUFFIXES = (".so", ".dylib", ".dll")
 _FOLDERS = ("llama_cpp/lib", "bin")  # of site-packages
-_RARE_PROCESSORS = ("cannonlake", "cooperlake", "piledriver")  # which run what is made for those before them, too
+_LEFT_OUT = (
+    *("cannonlake", "cooperlake", "piledriver"),  # rare, and they run what is made for those before them, too
+    "icelake",  # cascadelake's code, instruction by instruction: nothing in llama.cpp is written for VBMI
+    "x64",  # without SSE4.2, where numpy does not start either
+)
 
 
 def copy(site_packages: Path, target: Path) -> list[Path]:
@@ -24,7 +28,7 @@ def copy(site_packages: Path, target: Path) -> list[Path]:
         for source in sorted((site_packages / folder).iterdir()):
             if source.is_symlink() or not _is_library(source.name) or ".so." in source.name:
                 continue
-            if source.stem.rpartition("-")[2] in _RARE_PROCESSORS:
+            if source.stem.rpartition("-")[2] in _LEFT_OUT:
                 continue
             _place(source, target)
     return sorted(target.iterdir())

@@ -1,10 +1,11 @@
 """Third-party notices for what ships: `python packaging/notices.py FOLDER [TREE]`, in .venv.
 
-Writes FOLDER/components.json, which a bundle's window and command line read, and FOLDER/THIRD_PARTY_NOTICES.txt.
+Writes FOLDER/components.json.xz, which a bundle's window and command line read, and FOLDER/THIRD_PARTY_NOTICES.txt.
 TREE: a PyInstaller folder; then what really lies in it is listed, down to the libraries of the system. Ends with an
 error, and writes nothing, where a part has no licence that Kotae may ship, no text, or no name.
 """
 
+import lzma
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,6 @@ from app import __version__
 from app.compliance import components
 from app.compliance.components import Component
 
-LISTED = "components.json"
 NOTICES = "THIRD_PARTY_NOTICES.txt"
 _RULE = "=" * 78
 _TERM = re.compile(r"[()]|[^\s()]+(?:\s+WITH\s+[^\s()]+)?")
@@ -48,7 +48,7 @@ def write(folder: Path, tree: Path | None) -> tuple[Component, ...]:
     if problems:
         raise SetupError("\n".join(["これでは配布できません / this must not ship:", *problems]))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / LISTED).write_text(components.to_json(listed), "utf-8")
+    (folder / components.LISTED).write_bytes(lzma.compress(components.to_json(listed).encode()))
     (folder / NOTICES).write_text(as_text(listed), "utf-8")
     return tuple(listed)
 

@@ -1,6 +1,7 @@
 """What may ship: licences by expression, and a folder of PyInstaller file by file."""
 
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,8 @@ def test_a_part_under_the_gpl_or_without_a_text_stops_a_bundle() -> None:
 
 def test_both_files_are_written_and_each_text_stands_once(tmp_path: Path) -> None:
     written = notices.write(tmp_path / "licences", None)
-    assert components.from_json((tmp_path / "licences" / "components.json").read_text("utf-8")) == written
+    listed = lzma.decompress((tmp_path / "licences" / components.LISTED).read_bytes()).decode()
+    assert components.from_json(listed) == written
     text = (tmp_path / "licences" / "THIRD_PARTY_NOTICES.txt").read_text("utf-8")
     for component in written:
         assert component.name in text
@@ -154,4 +156,4 @@ def test_the_script_says_how_it_is_used_and_what_stops_it(tmp_path: Path, capsys
     assert notices.main([str(tmp_path / "a"), str(tree_with(tmp_path, "libmystery.so"))]) == 1
     assert "libmystery.so" in capsys.readouterr().err
     assert notices.main([str(tmp_path / "b")]) == 0
-    assert json.loads((tmp_path / "b" / "components.json").read_text("utf-8"))["components"]
+    assert json.loads(lzma.decompress((tmp_path / "b" / components.LISTED).read_bytes()))["components"]

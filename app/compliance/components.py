@@ -1,12 +1,13 @@
 """List the components that Kotae ships, with their licences and notices, and export them as CycloneDX.
 
 The list comes from the metadata of installed distributions and from `resources/licences/components.toml`, which has
-what pip does not list and licences without SPDX; in a bundle from a file that `packaging/notices.py` has written.
+what pip does not list and licences without SPDX; in a bundle from a packed file that `packaging/notices.py` wrote.
 CycloneDX 1.6 (JSON, https://cyclonedx.org/docs/1.6/json/) is a format for inventories; dependencies are Kotae's only.
 """
 
 import dataclasses
 import json
+import lzma
 import platform
 import re
 import sys
@@ -28,6 +29,7 @@ from app.inference import engine_packs
 
 KINDS = ("python", "native", "data", "model")
 ROOT = "kotae"
+LISTED = "components.json.xz"  # in a bundle; its texts stand in THIRD_PARTY_NOTICES.txt as well
 EXTRAS = ("starter", "keyring", "serve")  # extras for users; those for developers are not shipped
 UNKNOWN = "LicenseRef-Unknown"
 SEPARATOR = "\n\n" + "-" * 76 + "\n\n"
@@ -64,8 +66,8 @@ def folder() -> Path:
 
 def load() -> tuple[Component, ...]:
     """Return the components sorted by name. This takes half a second: do not call it in the window's thread."""
-    listed = folder() / "components.json"
-    shipped = from_json(listed.read_text("utf-8")) if listed.is_file() else collect()
+    listed = folder() / LISTED
+    shipped = from_json(lzma.decompress(listed.read_bytes()).decode()) if listed.is_file() else collect()
     where, engine = engine_packs.folder_in_use(), find(shipped, "llama.cpp")
     # The GPU packs that the user has added have the licence of the engine.
     packs = [

@@ -1,5 +1,6 @@
 """The parts of Kotae: all that is installed is listed, each with its licence and its text."""
 
+import lzma
 from importlib import metadata
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_what_a_bundle_carries_is_read_back_as_it_was(found):
 
 def test_a_bundle_reads_its_list_and_gathers_nothing(tmp_path, monkeypatch):
     only = (Component("一つ", "1", "MIT", "native", "https://example.invalid/", "", "text"),)
-    (tmp_path / "components.json").write_text(components.to_json(only), "utf-8")
+    (tmp_path / components.LISTED).write_bytes(lzma.compress(components.to_json(only).encode()))
     monkeypatch.setattr(components, "folder", lambda: tmp_path)
     assert components.load() == only
 

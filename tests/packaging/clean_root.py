@@ -169,7 +169,7 @@ def window(root: Root, kotae: str) -> str:
 
 def still_there(root: Root, kotae: str) -> str:
     models = json.loads(root.run(f"{kotae} models list --json", user=USER))["models"]
-    assert len(models) == 1
+    assert [model["is_present"] for model in models] == [True, True]  # the trial model and the one for searching
     found = json.loads(root.run(f"{kotae} docs search 基準 かぶり --json", user=USER))
     assert SENTENCE in found["passages"][0]["text"]
     answer = json.loads(root.run(f"{kotae} ask かぶりは何ミリですか --collection 基準 --json", user=USER))
@@ -179,7 +179,7 @@ def still_there(root: Root, kotae: str) -> str:
         user=USER,
     )
     assert list((root.folder / "home" / USER / "書き出し").glob("**/*.docx"))
-    return f"1 model, 1 document, a conversation as Word file; {answer['verdict']}; {window(root, kotae)}"
+    return f"2 models, 1 document, a conversation as Word file; {answer['verdict']}; {window(root, kotae)}"
 
 
 def remove_package(root: Root) -> str:

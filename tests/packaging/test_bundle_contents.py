@@ -1,6 +1,7 @@
 """What goes into a bundle: of Qt and of the system only what is needed, of llama.cpp every library once."""
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -100,18 +101,25 @@ def test_each_library_of_llama_cpp_is_kept_once_and_beside_the_others(tmp_path):
         (site / folder).mkdir(parents=True)
     for name in ("libllama.so", "libllama.so.0", "libllama.so.0.5.0", "libggml.so", "libggml.so.0", "libmtmd.so"):
         (site / "llama_cpp/lib" / name).write_text(name.partition(".")[0])
-    for name in ("libggml-cpu-haswell.so", "libggml-cpu-cannonlake.so", "libggml-cpu-x64.so", "ninja"):
+    for name in ("libggml-cpu-haswell.so", "libggml-cpu-cannonlake.so", "libggml-cpu-sse42.so", "ninja"):
         (site / "bin" / name).write_text(name)
     target = tmp_path / "lib"
     (target / "old").mkdir(parents=True)
     made = {path.name: path for path in engine_libraries.copy(site, target)}
     assert set(made) == {
         *("libllama.so", "libllama.so.0", "libggml.so", "libggml.so.0", "libmtmd.so"),
-        *("libggml-cpu-haswell.so", "libggml-cpu-x64.so"),
+        *("libggml-cpu-haswell.so", "libggml-cpu-sse42.so"),
     }
     assert made["libllama.so"].is_symlink()
     assert made["libllama.so"].read_text() == "libllama"
     assert not made["libllama.so.0"].is_symlink()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="numpy asks for other things elsewhere")
+def test_where_the_engine_for_sse42_does_not_run_numpy_does_not_either():
+    from numpy._core._multiarray_umath import __cpu_baseline__
+
+    assert {"X86_V2", "SSE42"} & set(__cpu_baseline__)
 
 
 def test_libraries_of_macos_and_windows_are_kept_under_their_own_names(tmp_path):

@@ -230,6 +230,24 @@ def test_a_librarys_needs_are_read_from_its_headers():
     assert elf.newest(found.versions, "GLIBC_") >= (2, 17)
 
 
+def test_a_library_loads_without_the_zeros_between_its_parts(tmp_path):
+    needs("gcc")
+    source, wide, narrow = (tmp_path / name for name in ("count.c", "wide.so", "narrow.so"))
+    source.write_text("int count(void) { static int number = 41; return ++number; }")
+    argv = ["gcc", "-shared", "-fPIC", "-Wl,-z,max-page-size=0x200000", "-Wl,-z,noseparate-code"]
+    subprocess.run([*argv, "-o", wide, source], check=True)
+    narrow.write_bytes(elf.without_gap(wide.read_bytes()))
+    assert narrow.stat().st_size < wide.stat().st_size / 10
+    assert elf.read(narrow) == elf.read(wide)
+    asked = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).count())"
+    assert subprocess.run([sys.executable, "-c", asked, narrow], capture_output=True, check=True).stdout == b"42\n"
+
+
+def test_a_library_without_a_gap_stays_as_it_is():
+    data = qt_library("libQt6Core.so.6").read_bytes()
+    assert elf.without_gap(data) is data
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"#!/bin/sh\n", b"\x7fELF\x02\x01", b"\x7fELF\x02\x01" + bytes(80), b"\x7fELF\x01\x01"]
 )
