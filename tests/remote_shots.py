@@ -36,7 +36,7 @@ def chat_remote(parts: AppContext) -> None:
     status = parts.engine.status
     assert status.facts is not None
     facts = dataclasses.replace(status.facts, path=model.path, context_tokens=32768, remote="gpu-server:8000")
-    parts.engine.contacts.append(NetworkContact("gpu-server:8000", 1_764_000_000.0, model.name, is_answering=True))
+    parts.engine.contacts.append(NetworkContact("gpu-server:8000", 1_764_000_000.0, model.name, place="ask"))
     parts.engine.status = EngineStatus("ready", model.name, facts, 3412, 61.2, 0.4)
     parts.engine.status_changed.emit(parts.engine.status)
 

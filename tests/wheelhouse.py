@@ -50,7 +50,7 @@ def make_wheel(
     files[f"{about}/RECORD"] = "\n".join([*record, f"{about}/RECORD,,", ""]).encode("ascii")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
         for file, content in files.items():
-            wheel.writestr(file, content)
+            wheel.writestr(zipfile.ZipInfo(file), content)  # of 1980, so that the same content is the same wheel
     return path
 
 

@@ -22,6 +22,7 @@ log = logging.getLogger("kotae")
 class OcrSetup(PackageSetup):
     """Installs the part. `start` ends with exactly one of `finished`, `failed` and `cancelled`."""
 
+    place = "documents"
     progressed = Signal(int, int)  # bytes fetched, all bytes; (0, 0): unpacking
 
     def __init__(

@@ -135,7 +135,7 @@ class EngineClient(QObject):
         self._child.send(json_lines.encode_line(command))
         if isinstance(command, Load | Ask) and self._address:
             place = local_model.address_label(self._address)
-            self.contacts.append(NetworkContact(place, time.time(), self.status.model_name, is_answering=True))
+            self.contacts.append(NetworkContact(place, time.time(), self.status.model_name, place="ask"))
             self.contacted.emit(place)
 
     def allow_network(self, is_allowed: bool) -> None:

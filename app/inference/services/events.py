@@ -75,5 +75,5 @@ class NetworkContact(Struct, frozen=True):
 
     host: str
     time: float  # seconds since 1970
-    title: str  # the model's; "": files of the training environment
-    is_answering: bool = False  # True: prompts were sent to it
+    title: str  # the model's; "" unless a model was downloaded or asked
+    place: str = "models"  # models | training | documents: for what it downloaded | ask: prompts were sent to it

@@ -22,6 +22,7 @@ class PackageSetup(QObject):
     failed = Signal(object)  # AppError
     cancelled = Signal()
     contacted = Signal(object)  # NetworkContact
+    place: str  # as in NetworkContact; each kind of installation has its own
 
     def __init__(
         self,
@@ -77,7 +78,7 @@ class PackageSetup(QObject):
         self._child.send(json_lines.encode_line(make_job(self._proxy() if is_online else "")))
 
     def _note_contact(self, host: str) -> None:
-        self._contacts.append(NetworkContact(host, time.time(), ""))
+        self._contacts.append(NetworkContact(host, time.time(), "", self.place))
         self.contacted.emit(self._contacts[-1])
 
     def _on_preferences(self, settings: Settings) -> None:

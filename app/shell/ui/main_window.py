@@ -455,7 +455,8 @@ class MainWindow(QMainWindow):
         found = [*(contact for one in sources for contact in one.contacts()), *self._engine.contacts]
         contacts = sorted(found, key=lambda contact: contact.time)
         online, is_sending = sum(one.network_task_count for one in sources), self._engine.is_sending
-        purpose = downloads.network_purpose or phrase("shell.fetching_the_training_environment")
+        places = [one.place for one in self._setups if one.network_task_count]
+        purpose = downloads.network_purpose or (phrase(f"shell.fetching_for.{places[0]}") if places else "")
         self.sidebar.traffic.show_downloads(online, contacts, purpose, is_sending=is_sending)
         self._show_traffic()
 

@@ -193,11 +193,8 @@ class TrafficIndicator(PaintedButton):
             self.refresh()
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return a line for each contact and refusal, and where more is said: ask | models | training | log."""
-        contacts = [
-            (self._contact_line(one), "ask" if one.is_answering else "models" if one.title else "training")
-            for one in self._contacts
-        ]
+        """Return a line for each contact and refusal, and where more is said: `NetworkContact.place` or log."""
+        contacts = [(self._contact_line(one), one.place) for one in self._contacts]
         return contacts + [(phrase("shell.refused_what", what=what), "log") for what in self._refusals()]
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 (Qt passes it)
@@ -222,11 +219,10 @@ class TrafficIndicator(PaintedButton):
 
     def _contact_line(self, contact: NetworkContact) -> str:
         when = time.strftime("%H:%M", time.localtime(contact.time))
-        words = phrase("shell.download_of_title_time_started", title=contact.title, time=when)
-        if contact.is_answering:
-            words = phrase("shell.question_sent_to_title_time", title=contact.title, time=when)
-        elif not contact.title:
-            words = phrase("shell.parts_of_the_training_environment", time=when)
+        title = contact.title or phrase(f"shell.parts_for.{contact.place}")
+        words = phrase("shell.download_of_title_time_started", title=title, time=when)
+        if contact.place == "ask":
+            words = phrase("shell.question_sent_to_title_time", title=title, time=when)
         return with_note(contact.host, words)
 
 

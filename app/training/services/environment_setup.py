@@ -36,6 +36,7 @@ class EnvironmentSetup(PackageSetup):
     `kit_written` instead of `finished`.
     """
 
+    place = "training"
     progressed = Signal(object)  # Phase
     kit_written = Signal(str)  # the kit's folder
     previous_restored = Signal()

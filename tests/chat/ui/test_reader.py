@@ -624,7 +624,7 @@ def test_a_secret_document_is_copied_only_after_consent(parts, qtbot):
 def test_a_page_of_the_documents_opens_in_the_reader(parts, qtbot):
     parts.window.show_page("documents")
     documents = parts.window.page("documents")
-    documents.view.choose({documents.documents.document(0).id})
+    documents.view.choose({documents.documents.documents()[0].id})
     documents.report.read_button.click()
     reader = parts.window.page("reader")
     qtbot.waitUntil(lambda: reader.document is not None, timeout=TIMEOUT_MS)

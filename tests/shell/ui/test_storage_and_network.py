@@ -255,8 +255,9 @@ def test_the_first_run_offers_the_model_that_suits_this_machine(open_window, qtb
 def test_each_use_of_the_network_is_listed_and_leads_to_where_more_is_said(parts, monkeypatch, qtbot):
     contacts = [
         NetworkContact("huggingface.co", 1_764_000_000.0, "試し 8B"),
-        NetworkContact("pypi.org", 1_764_000_060.0, ""),
-        NetworkContact("192.168.1.20", 1_764_000_120.0, "社内の 70B", is_answering=True),
+        NetworkContact("pypi.org", 1_764_000_060.0, "", "training"),
+        NetworkContact("files.example", 1_764_000_090.0, "", "documents"),
+        NetworkContact("192.168.1.20", 1_764_000_120.0, "社内の 70B", "ask"),
     ]
     monkeypatch.setattr(parts.downloads, "contacts", lambda: contacts)
     monkeypatch.setattr(network_guard, "_refusals", ["socket.connect ('203.0.113.9', 443)"])
@@ -268,16 +269,17 @@ def test_each_use_of_the_network_is_listed_and_leads_to_where_more_is_said(parts
     window.sidebar.traffic.click()
     traffic = window.page("settings").section("network").traffic
     said = [button.accessibleName() for button in traffic.buttons]
-    assert len(said) == 4
-    for text, fact in zip(said, ("huggingface.co", "pypi.org", "192.168.1.20", "203.0.113.9"), strict=True):
+    assert len(said) == 5
+    for text, fact in zip(said, ("huggingface.co", "学習環境", "文字認識", "192.168.1.20", "203.0.113.9"), strict=True):
         assert fact in text
     sections = window.page("settings").list
-    for at, (place, section) in enumerate((("models", "通信"), ("settings", "学習環境"), ("ask", "通信"))):
+    places = (("models", "通信"), ("settings", "学習環境"), ("documents", "通信"), ("ask", "通信"))
+    for at, (place, section) in enumerate(places):
         window.sidebar.traffic.click()
         assert traffic.isVisible()
         traffic.buttons[at].click()
         assert (window.current_page, sections.currentIndex().data()) == (place, section)
-    traffic.buttons[3].click()
+    traffic.buttons[4].click()
     assert opened == [parts.paths.logs]
 
 

@@ -164,7 +164,7 @@ class SettingsPage(Page):
 
 
 def _show_place(navigation: NavigationSignals, place: str) -> None:
-    """Show where more is said about a use of the network. `place`: ask | models | training | log."""
+    """Show where more is said about a use of the network. `place`: ask | models | training | documents | log."""
     if place == "log":
         navigation.log_requested.emit()
     elif place == "training":
