@@ -148,14 +148,15 @@ def test_its_system_calls_bind_one_socket_and_connect_to_nothing(data: Path, bas
         pytest.skip("there is no strace, or this machine does not permit ptrace")
     trace = tmp_path / "trace"
     before = ["strace", "-f", "-e", "trace=%network,execve", "-e", "signal=none", "-s", "200", "-o", str(trace)]
-    with socket.socket() as probe:  # where the usual port is taken, there is a second try
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    with serving(data, "--model", str(base), "--port", port, engine=None, before=before) as served:
-        with served.client() as client:
-            client.chat.completions.create(model="kotae", messages=say("はい"), max_tokens=4)
-        os.kill(served.pid, signal.SIGINT)
-        assert served.process.wait(LIMIT_S) == 0
+    with socket.socket() as holder:  # where the usual port is taken, there is a second try
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # bound, it keeps the port from all but `serve`
+        holder.bind(("127.0.0.1", 0))
+        port = str(holder.getsockname()[1])
+        with serving(data, "--model", str(base), "--port", port, engine=None, before=before) as served:
+            with served.client() as client:
+                client.chat.completions.create(model="kotae", messages=say("はい"), max_tokens=4)
+            os.kill(served.pid, signal.SIGINT)
+            assert served.process.wait(LIMIT_S) == 0
     lines = trace.read_text("utf-8", "replace").splitlines()
     made = [line for line in lines if re.search(r"\bsocket\(AF_", line) and "AF_UNIX" not in line]
     bound = [line for line in lines if re.search(r"\bbind\(", line) and "AF_UNIX" not in line]

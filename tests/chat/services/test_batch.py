@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from msgspec import structs
 
@@ -205,11 +206,16 @@ def test_a_paused_batch_asks_nothing_until_it_is_resumed(desk: Desk) -> None:
 def test_questions_are_answered_beside_each_other_once_the_model_is_loaded(desk: Desk) -> None:
     numbers: list[int] = []
     desk.after_each_answer(lambda _result: numbers.append(len(desk.batches._run.queue._runs)))
-    assert desk.run(*(f"{at}つ目" for at in range(12))).answered == 12
-    loaded = desk.scene.engine.loaded
-    assert loaded is not None
-    assert (loaded.parallel, max(numbers)) == (PARALLEL_MOST, PARALLEL_MOST - 1)
-    assert numbers[-1] == 0
+    desk.ended(desk.batches.prepared, desk.begin, "!hang", *(f"{at}つ目" for at in range(11)))
+    engine, queue = desk.scene.engine, desk.batches._run.queue
+
+    def has_stopped() -> bool:
+        return bool(engine.pid) and psutil.Process(engine.pid).status() == psutil.STATUS_STOPPED
+
+    desk.scene.qtbot.waitUntil(lambda: has_stopped() and len(queue._runs) == PARALLEL_MOST, timeout=LIMIT_MS)
+    ended = desk.ended(desk.batches.finished, psutil.Process(engine.pid).resume)
+    assert (ended.answered, engine.loaded.parallel) == (12, PARALLEL_MOST)
+    assert (numbers[0], max(numbers), numbers[-1]) == (PARALLEL_MOST - 1, PARALLEL_MOST - 1, 0)
 
 
 def test_documents_are_searched_for_one_question_at_a_time_so_that_each_search_has_its_whole_limit(

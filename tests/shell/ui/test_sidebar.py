@@ -72,7 +72,8 @@ class Hand:
         return self.view.currentIndex().data()
 
     def editor(self) -> QLineEdit:
-        return self.view.findChild(QLineEdit)
+        """Of the current row; the field of an earlier one is still there until a turn after it was closed."""
+        return self.view.indexWidget(self.view.currentIndex())
 
     def enter(self, text: str) -> None:
         """Into the field that is open."""

@@ -100,10 +100,13 @@ def test_a_file_dialog_that_closes_leaves_nothing_to_disconnect(qapp, qtbot, tmp
     (tmp_path / "file.csv").write_text("")
 
     def choose() -> None:
+        if not isinstance(qapp.focusWidget(), QLineEdit):  # the dialog is not open yet
+            QTimer.singleShot(20, choose)
+            return
         qtbot.keyClicks(qapp.focusWidget(), str(tmp_path / "file.csv"))
         qtbot.keyClick(qapp.focusWidget(), Qt.Key.Key_Return)
 
-    QTimer.singleShot(200, choose)
+    QTimer.singleShot(0, choose)
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")

@@ -58,8 +58,8 @@ def window(theme: Theme, qtbot: QtBot, tmp_path: Path) -> Window:
     qtbot.addWidget(window)
     window.secrecy = ConfidentialityGuard(theme, tmp_path / "exports.log")  # type: ignore[attr-defined]
     ClipboardGuard(window, window.secrecy)  # type: ignore[attr-defined]
-    window.show()
-    qtbot.waitActive(window)
+    with qtbot.waitActive(window, timeout=60_000):
+        window.show()
     QGuiApplication.clipboard().setText("前")
     return window
 
