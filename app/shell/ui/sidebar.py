@@ -219,7 +219,8 @@ class TrafficIndicator(PaintedButton):
 
     def _contact_line(self, contact: NetworkContact) -> str:
         when = time.strftime("%H:%M", time.localtime(contact.time))
-        title = contact.title or phrase(f"shell.parts_for.{contact.place}")
+        is_of_model = contact.place in ("ask", "models")
+        title = contact.title if is_of_model else phrase(f"shell.parts_for.{contact.place}")
         words = phrase("shell.download_of_title_time_started", title=title, time=when)
         if contact.place == "ask":
             words = phrase("shell.question_sent_to_title_time", title=title, time=when)

@@ -283,6 +283,14 @@ def test_each_use_of_the_network_is_listed_and_leads_to_where_more_is_said(parts
     assert opened == [parts.paths.logs]
 
 
+def test_a_server_without_a_name_was_asked_too(parts):
+    parts.engine.contacts.append(NetworkContact("192.168.1.20", 1_764_000_120.0, "", "ask"))
+    parts.window._show_downloads()
+    ((line, place),) = parts.window.sidebar.traffic.lines()
+    assert place == "ask"
+    assert "192.168.1.20" in line
+
+
 def test_the_list_of_uses_says_that_there_are_none_and_shows_the_last_of_many(theme, qtbot):
     traffic = TrafficList(theme)
     qtbot.addWidget(traffic)
