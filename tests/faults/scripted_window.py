@@ -508,16 +508,20 @@ class _Commands:
         self._parts.session.answer_by(None, Choices(**choices))
 
     def do_field(self) -> None:
-        """What has the keyboard, and the text in it."""
+        """What has the keyboard, the text in it, and the text under conversion."""
         from PySide6.QtWidgets import QApplication, QLineEdit, QPlainTextEdit
 
+        from app.uikit.input_method import conversion_guard_of
+
         widget = QApplication.focusWidget()
-        text = None
+        text, preedit = None, ""
         if isinstance(widget, QPlainTextEdit):
             text = widget.toPlainText()
         elif isinstance(widget, QLineEdit):
             text = widget.text()
-        tell("field", name=widget.accessibleName() if widget else "", text=text)
+        if widget is not None and text is not None:
+            preedit = conversion_guard_of(widget).composition.preedit
+        tell("field", name=widget.accessibleName() if widget else "", text=text, preedit=preedit)
 
     def do_place(self, kind: str, name: str) -> None:
         """Where on the screen the middle of a widget is."""

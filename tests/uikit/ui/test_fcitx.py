@@ -172,11 +172,12 @@ class Desk:
         return self._remote() != ""
 
     def field(self) -> dict[str, Any]:
-        """What has the keyboard: its name and the text in it."""
+        """What has the keyboard: its name, the text in it and the text under conversion."""
         return self.window.wait_for("field", self.window.tell("field"))
 
-    def wait_for(self, name: str, text: str | None) -> None:
-        assert wait_until(lambda: self.field().items() >= {"name": name, "text": text}.items()), self.field()
+    def wait_for(self, name: str, text: str | None, preedit: str = "") -> None:
+        wanted = {"name": name, "text": text, "preedit": preedit}
+        assert wait_until(lambda: self.field().items() >= wanted.items()), self.field()
 
     def stored(self, question: str) -> list[str]:
         """What stands in the database, read beside the running program."""
@@ -243,6 +244,7 @@ def test_a_conversion_ends_in_the_editor_and_the_next_return_sends(machine):
     desk.press("space", "Return")
     desk.wait_for(QUESTION, "日本")
     desk.type("hashi")
+    desk.wait_for(QUESTION, "日本", "はし")
     desk.press("ctrl+n", "Escape", "Escape")  # the candidates, the kana: both gone, and the text is left
     desk.wait_for(QUESTION, "日本")
     assert desk.questions() == []
@@ -258,9 +260,11 @@ def test_a_click_takes_what_is_being_converted_as_it_is(machine):
     desk.switch_on()
     desk.type("nihon")
     desk.press("space")
+    desk.wait_for(QUESTION, "", "日本")
     desk.click_on("text", QUESTION)
     desk.wait_for(QUESTION, "日本")
     desk.type("kana")
+    desk.wait_for(QUESTION, "日本", "かな")
     desk.press("F6")  # belongs to the conversion: katakana
     desk.click_on("button", "送信")
     assert desk.window.wait_for("message", role="question")["text"].startswith("日本")
@@ -278,6 +282,7 @@ def test_the_fields_and_the_list_of_the_sidebar_understand_japanese(machine):
     desk.press("space", "Return")
     desk.wait_for(search, "図面")
     desk.type("hokan")
+    desk.wait_for(search, "図面", "ほかn")
     desk.click_on("button", QUESTION)  # the page
     desk.wait_for(QUESTION, "")
     desk.press("ctrl+k")
@@ -304,11 +309,11 @@ def test_a_restart_of_fcitx_in_the_middle_of_a_conversion_costs_no_letter(machin
     desk = machine.open_window()
     desk.switch_on()
     desk.type("nihon")
-    desk.wait_for(QUESTION, "")
+    desk.wait_for(QUESTION, "", "にほn")
     machine.fcitx.kill()
     machine.fcitx.wait(20)
     desk.type("abc")
-    desk.wait_for(QUESTION, "abc")
+    desk.wait_for(QUESTION, "abc", "にほn")
     desk.press("Return")
     desk.click_on("button", "新しい質問")
     desk.wait_for(QUESTION, "abcにほn")
