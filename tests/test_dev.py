@@ -5,6 +5,7 @@ The children are real processes: a stand-in for .venv's Python and tools writes 
 
 import ast
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -235,6 +236,44 @@ def test_check_runs_every_tool_and_fails_when_one_does(ready):
     summary = run.stdout.splitlines()[-6:]
     assert [line.split()[0] for line in summary[:-1]] == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
     assert ["failed (7)" in line for line in summary[:-1]] == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("failed", "alone", "code", "runs"),
+    [(1, 0, 0, 2), (3, 0, 0, 2), (1, 1, 1, 2), (4, 0, 1, 1), (0, 0, 1, 1)],
+    ids=["one passes alone", "three pass alone", "it fails again", "too many", "none is named"],
+)
+def test_a_few_tests_that_fail_beside_others_are_run_alone_and_named(ready, failed, alone, code, runs):
+    cache = ready.root / ".pytest_cache/v/cache"
+    cache.mkdir(parents=True)
+    names = json.dumps({f"tests/test_{number}.py::test_it": True for number in range(failed)})
+    first = f"echo '{names}' > {cache}/lastfailed; exit 1"
+    does = f'case "$*" in *--last-failed*) exit {alone};; *) {first};; esac'
+    write_script(ready.root / ".venv/bin/pytest", STAND_IN + does)
+    run = ready.command("check")
+    assert run.returncode == code
+    first_call, *others = ready.tests()
+    assert first_call == f"pytest {THREE} -m not slow"
+    assert others == [f"{first_call} -n 0 --last-failed --last-failed-no-failures none"] * (runs - 1)
+    told = [f"    tests/test_{number}.py::test_it" for number in range(failed)]
+    assert [line for line in run.stdout.splitlines() if "::test_it" in line] == (told if code == 0 else [])
+
+
+def test_a_failure_of_an_earlier_run_is_not_run_again(ready):
+    cache = ready.root / ".pytest_cache/v/cache/lastfailed"
+    cache.parent.mkdir(parents=True)
+    cache.write_text('{"tests/test_old.py::test_it": true}', encoding="utf-8")
+    write_script(ready.root / ".venv/bin/pytest", STAND_IN + "exit 1")
+    assert ready.command("check").returncode == 1
+    assert ready.tests() == [f"pytest {THREE} -m not slow"]
+
+
+def test_a_missing_tool_is_told_in_one_sentence(ready):
+    (ready.root / ".venv/bin/mypy").unlink()
+    run = ready.command("check")
+    assert (run.returncode, "Traceback" in run.stderr) == (1, False)
+    assert "mypy is missing" in run.stderr
+    assert "dev.py setup" in run.stderr
 
 
 def test_after_ctrl_c_in_the_tests_no_other_tool_begins(ready):
