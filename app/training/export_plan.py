@@ -4,7 +4,7 @@
     convert    the base to one GGUF in f16, kept in a cache named after its source, and
     quantize   that file, if no GGUF of the base exists that answers questions
     score      base, base+shipped (if the catalogue has an adapter for it), base+adapter
-    answer     the form to publish and, while it is measured, the base
+    answer     the form whose answers are judged (`quality_gate.answering_form`) and, while it is measured, the base
 which are enough for a verdict; and on request, to compare the other forms with f16 token by token:
     convert    the base to f16
     score      f16+adapter: the training result without rounding, the reference for all other forms
@@ -268,7 +268,7 @@ def _questions(form: TrainingPromptForm | None, holdout: Holdout) -> list[object
 def answers_are_wanted(export: ExportPlan, form: str) -> bool:
     """Return whether scoring this form also writes answers, which is so only for the base.
 
-    The form to publish is known only later and gets an "answer" step of its own.
+    The form that answers for the tuned model is known only later and gets an "answer" step of its own.
     """
     return form == BASE and export.form is not None and bool(export.holdout.chats)
 
@@ -289,7 +289,7 @@ def read_scores(export: ExportPlan) -> dict[str, Scores]:
 
 
 def steps_to_answer(export: ExportPlan, form: str, scores: Scores) -> list[ArtifactStep]:
-    """Return the steps that write the answers of the form to publish. `scores`: this form's scores."""
+    """Return the steps that write a form's answers; [] if there are some. `scores`: this form's scores."""
     if scores.answers or not answers_are_wanted(export, BASE):
         return []
     answer = _score_job(export, form, export.answer_file(form), measures=False)

@@ -147,7 +147,8 @@ def flaw_of(text: str, ended_by: str) -> Flaw:
 class GateResult:
     """The content of `gate.json`.
 
-    `proposed`: the form to use; `file`: its model file in the run's folder; "" for the base's own file. `change`: the
+    `proposed`: the form to use; `file`: its model file in the run's folder; "" for the base's own file. `answered`: the
+    form that wrote the answers (`answering_form`); "" in older files, where it is the proposed one. `change`: the
     effect of training alone (the same weights with and without the adapter), while a form's change includes its
     precision. `change_from_shipped`: from SHIPPED to the proposed form; None if the base has no such adapter.
     `win_rate`: after preference tuning, the share of held-out pairs whose chosen answer the training made likelier in
@@ -168,6 +169,7 @@ class GateResult:
     forms: tuple[FormRow, ...]
     answers: tuple[AnswerRow, ...]
     file: str = ""
+    answered: str = ""
     made_at: float = 0.0  # seconds since 1970 (UTC)
     change_from_shipped: ConfidenceInterval | None = None
     export_loss_nats: float | None = None  # what exporting lost; None: unknown
@@ -204,11 +206,11 @@ def judge(
     order = [form for form in dict.fromkeys((*ON_BASE, F16_ADAPTER, *measured)) if form in measured]
     rows = tuple(_row(form, measured, available_bytes, scored_groups) for form in order)
     proposed = choose_form(measured, available_bytes)
-    row = next(row for row in rows if row.form == proposed)
+    answered = answering_form(measured, proposed)
+    row, answered_row = (next(row for row in rows if row.form == form) for form in (proposed, answered))
     japanese = scoring_files.mean_japanese_share(measured[BASE].references)
     trained = _trained(holdout)
-    change = _change_by_training(holdout, groups or ())
-    change = change or _change(measured[BASE], measured[BASE_ADAPTER], scored_groups)
+    change = _training_change(holdout, groups or ()) or _change(measured[BASE], measured[BASE_ADAPTER], scored_groups)
     shipped = _change(measured[SHIPPED], measured[proposed], scored_groups) if SHIPPED in measured else None
     export_loss = _export_loss(measured, *_trained(holdout.only(lines)))
     lost = None if export_loss is None or len(lines) == len(holdout.examples) else export_loss + (row.loss_nats or 0.0)
@@ -220,7 +222,7 @@ def judge(
         *_export_reasons(rows, row, export_loss, holdout.precision),
         *_example_reasons(change.units, groups),
         *([GateReason("trained_elsewhere", "check")] if is_from_elsewhere else []),
-        *_answer_reasons(row, rows[0], japanese, measured[proposed].answers, group_of),
+        *_answer_reasons(answered_row, rows[0], japanese, measured[answered].answers, group_of),
         *_memory_reasons(row, available_bytes),
     ]
     reasons.sort(key=lambda reason: -VERDICTS.index(reason.level))
@@ -237,7 +239,8 @@ def judge(
         chats=len(same_ids),
         reference_japanese_share=japanese,
         forms=rows,
-        answers=_answers(measured[BASE], measured[proposed], measured[BASE].references),
+        answers=_answers(measured[BASE], measured[answered], measured[BASE].references),
+        answered=answered,
         change_from_shipped=shipped,
         export_loss_nats=export_loss,
         win_rate=wins,
@@ -257,6 +260,16 @@ def choose_form(measured: Mapping[str, Scores], available_bytes: int) -> str:
     near = [form for form in fitting if (tuned[form].divergence or 0.0) <= EQUAL_DIVERGENCE]
     equal = [form for form in near if tuned[form].nll <= tuned[best].nll + EQUAL_NATS]
     return min(equal or [best], key=lambda form: tuned[form].size_bytes)
+
+
+def answering_form(measured: Mapping[str, Scores], proposed: str) -> str:
+    """Return the form whose answers are judged: BASE_ADAPTER if both it and the proposed one predict as f16 does.
+
+    Twenty answers of another form would be the same model's once more: they differ by chance and turn a verdict near a
+    limit, as if the test had been repeated until it was passed. A form that predicts otherwise answers for itself.
+    """
+    found = [measured[form].divergence for form in (BASE_ADAPTER, proposed)]
+    return BASE_ADAPTER if all(one is not None and one <= EQUAL_DIVERGENCE for one in found) else proposed
 
 
 # ------------------------------------------------------------------------- reasons
@@ -420,7 +433,7 @@ def _change(base: Scores, scores: Scores, groups: Sequence[str]) -> ConfidenceIn
     return bootstrap.difference_interval(before, after, [example.tokens for example in base.examples], groups)
 
 
-def _change_by_training(holdout: Holdout, groups: Sequence[str]) -> ConfidenceInterval | None:
+def _training_change(holdout: Holdout, groups: Sequence[str]) -> ConfidenceInterval | None:
     """Return how training changed the loss, as the trainer measured it; None if it did not."""
     before, after = ([getattr(one, name) for one in holdout.examples] for name in ("base_nll", "adapter_nll"))
     if not all(map(math.isfinite, (*before, *after))):

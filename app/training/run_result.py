@@ -194,7 +194,7 @@ def _conditions(gate: GateResult) -> Iterator[GateCondition]:
     yield GateCondition(
         "examples", _worst_level(gate, "examples"), {"count": gate.change.units, "least": quality_gate.FEW_EXAMPLES}
     )
-    yield from _answer_conditions(gate, row)
+    yield from _answer_conditions(gate, gate.row(gate.answered or gate.proposed))
     yield GateCondition("ids", _worst_level(gate, "ids"), {"equal": gate.chats_equal, "total": gate.chats})
     yield from _export_conditions(gate, measured)
     if row.loss_nats is not None:

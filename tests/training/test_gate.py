@@ -10,7 +10,7 @@ import pytest
 from app.base import bootstrap, wording
 from app.inference import scoring_files
 from app.inference.scoring_files import AnswerScore, ExampleScore, HeldOutChat, HeldOutExample, Holdout, Scores
-from app.training import quality_gate
+from app.training import quality_gate, run_result
 from app.training.quality_gate import BASE, BASE_ADAPTER, F16_ADAPTER, MERGED_F16, SHIPPED, GateResult
 from tests.inference.engine import held_out
 from tests.training.driver import code_of
@@ -148,6 +148,25 @@ def test_answers_of_one_group_and_those_of_no_known_line_count_as_one() -> None:
         assert [reason.level for reason in result.reasons if reason.code == "ends_seldom_yet"] == [level]
 
 
+@pytest.mark.parametrize(
+    ("apart", "verdict", "answered"),
+    [(0.01, "check", BASE_ADAPTER), (0.05, "adopt", "Q8_0")],
+)
+def test_a_form_of_equal_predictions_does_not_pass_the_test_by_answering_again(
+    apart: float, verdict: str, answered: str
+) -> None:
+    """Of the adapter's answers on the base's file 18 of 20 end, of those of the form to use all."""
+    few = scored(1.06, apart=apart, ended=18)
+    result = judged(measured() | {BASE_ADAPTER: few})
+    assert (result.proposed, result.verdict, result.answered) == ("Q8_0", verdict, answered)
+    ended = [one.tuned_ended_by for one in result.answers]
+    assert ended.count("limit") == (2 if answered == BASE_ADAPTER else 0)
+    [share] = [one.facts["share"] for one in run_result.conditions(result) if one.code == "ended"]
+    assert share == ended.count("end") / 20
+    smaller = judged(measured() | {BASE_ADAPTER: few}, available=int(6.05 * GB))
+    assert (smaller.proposed, smaller.answered) == ("Q4_K_M", answered.replace("Q8_0", "Q4_K_M"))
+
+
 def without_lines(scores: Scores) -> tuple[AnswerScore, ...]:
     """As where the prompt of the engine is not that of the training."""
     return tuple(replace(one, line=0) for one in scores.answers)
@@ -276,7 +295,7 @@ def test_groups_that_nobody_knows_are_told_and_reasons_to_reject_come_first() ->
     found = judged(measured())
     first = found.answers[0]
     assert (first.question, first.reference) == ("問い", "橋脚のかぶりは百ミリである。")
-    assert first.change_nats == pytest.approx(1.001 - 2.0)
+    assert first.change_nats == pytest.approx(1.06 - 2.0)  # of the form that answered
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,10 @@ def test_before_the_measured_steps_a_range_is_shown_that_falls(tmp_path: Path) -
     assert all(one.most_s is None for at, one in shown if START + 60 + 32 <= at < START + 300)
 
 
-def test_after_a_run_on_this_machine_the_estimate_of_the_next_one_is_right(tmp_path: Path) -> None:
+def test_after_a_run_on_this_machine_the_estimate_of_the_next_one_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a later version of the program expects other costs."""
     machine = Machine(convert_s=200, gate_s=150)
     spec = run_of(tmp_path)
     folder = Path(spec.folder)
@@ -171,6 +174,9 @@ def test_after_a_run_on_this_machine_the_estimate_of_the_next_one_is_right(tmp_p
 
     assert error() > 0.5
     run_clock.learn_rates(folder, judged, end)
+    assert error() < 0.1
+    default = run_clock.default_costs
+    monkeypatch.setattr(run_clock, "default_costs", lambda load: {name: 5 * one for name, one in default(load).items()})
     assert error() < 0.1
 
 
@@ -253,7 +259,8 @@ def test_a_run_without_held_out_rows_is_done_with_its_training(tmp_path: Path) -
 
 def test_a_damaged_file_of_rates_counts_as_none(tmp_path: Path) -> None:
     run = tmp_path / "runs" / "r"
-    for text in ("", "[1]", '{"score": "x"}', '{"score": 1e9}', '{"score": null}'):
+    contents = ("[1]", '{"score": "x"}', '{"score": 1e9}', '{"score": null}', '{"no stage": 1}')
+    for text in ("", "{}", '{"score": 1.5}', *(f'{{"seconds": {one}}}' for one in contents)):
         (tmp_path / run_clock.RATES_FILE).write_text(text, "utf-8")
         assert run_clock.read_rates(run).factors == {}
 
@@ -263,8 +270,9 @@ def test_how_long_a_verdict_takes_is_known_before_the_training_by_what_earlier_o
     rows.write_text("{}\n" * 10)
     requested = RunSpec(str(tmp_path / "runs" / "a"), str(tmp_path / "base.gguf"), "train", "val", holdout=str(rows))
     before, first = run_clock.stages_around(requested, {})
-    slower = dict.fromkeys(("exporting", "score", "base", "answer"), 3.0)
-    (tmp_path / run_clock.RATES_FILE).write_text(json.dumps(slower))
+    costs = run_clock.default_costs(run_clock._KEPT_LOAD)
+    slower = {name: 3 * costs[name] for name in ("exporting", "score", "base", "answer")}
+    (tmp_path / run_clock.RATES_FILE).write_text(json.dumps({"seconds": slower}))
     assert 10 < first == pytest.approx(run_clock.stages_around(requested, {})[1] / 3)
     assert before > 10
     assert run_clock.stages_around(dataclasses.replace(requested, holdout=""), {}) == (before, 0.0)

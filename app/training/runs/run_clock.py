@@ -74,6 +74,10 @@ class Workload:
     has_shipped: bool = False  # the catalogue has an adapter for the base, which the gate measures too
 
 
+# The rates are kept as seconds of this run, which stay true when the default costs change.
+_KEPT_LOAD = Workload(converts=True, trained=240.0, held_out=20)
+
+
 def workload_of(requested: RunSpec, facts: Mapping[str, Any]) -> Workload:
     """Return the workload of a run. `facts`: those of its ResolvedRecipe; {} before it."""
     base = Path(requested.base)
@@ -138,10 +142,12 @@ class StageRates:
 
 def read_rates(run: Path) -> StageRates:
     """Return the rates beside the folder of all runs; without the file, or with a damaged one, nothing is known."""
+    known = default_costs(_KEPT_LOAD)
     try:
-        found = strict_json.loads(strict_json.read_bytes(_rates_file(run)))
-        return StageRates({str(name): float(one) for name, one in found.items() if 0.01 <= float(one) <= 100})
-    except (OSError, ValueError, TypeError, AttributeError):
+        found = strict_json.loads(strict_json.read_bytes(_rates_file(run)))["seconds"]
+        factors = {str(name): float(one) / known[name] for name, one in found.items() if name in known}
+        return StageRates({name: one for name, one in factors.items() if 0.01 <= one <= 100})
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return StageRates()
 
 
@@ -403,8 +409,10 @@ def learn_rates(run: Path, judged: Sequence[tuple[float, StepProgress]], ended_a
     for at, progress in judged:
         clock.take_judging(at, progress)
     clock.end_judging(ended_at, has_verdict=True)
+    known = default_costs(_KEPT_LOAD)
     factors = rates.with_costs(clock.load, clock.took_s).factors
-    text = json.dumps({name: round(one, 3) for name, one in sorted(factors.items())}, indent=1)
+    seconds = {name: round(one * known[name], 3) for name, one in sorted(factors.items())}
+    text = json.dumps({"seconds": seconds}, indent=1)
     with contextlib.suppress(OSError):  # the next estimate is rougher
         write_atomically(_rates_file(run), text.encode("ascii"))
 

@@ -121,7 +121,8 @@ class GateRun(ArtifactRunner):
             )
             return
         proposed = quality_gate.choose_form(measured, available)
-        missing = export_plan.steps_to_answer(export, proposed, measured[proposed])
+        answering = quality_gate.answering_form(measured, proposed)
+        missing = export_plan.steps_to_answer(export, answering, measured[answering])
         missing = missing or export_plan.steps_to_finish(export, proposed)  # its file may have been deleted
         if missing:
             self._run_steps(missing)

@@ -204,7 +204,9 @@ def test_every_form_is_made_and_measured_and_only_the_best_stays(bench: Bench) -
     assert len(list(bench.run.glob("砂防*.gguf"))) == 3
 
 
-def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(bench: Bench) -> None:
+def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.all_forms = False
     first = bench.passed()
     assert bench.steps() == [("score", "base"), ("score", "base+adapter"), ("answer", "base+adapter")]
@@ -226,6 +228,12 @@ def test_a_verdict_takes_two_forms_and_the_others_are_measured_on_request(bench:
     assert adapter.nll == first.row("base+adapter").nll
     assert adapter.ended_share == first.row("base+adapter").ended_share  # its answers were kept
     assert adapter.divergence is not None
+    bench.heard.clear()
+    monkeypatch.setattr(quality_gate, "EQUAL_DIVERGENCE", 1.0)  # the scripted merge merges nothing
+    small = bench.passed(available_bytes=1)
+    assert bench.steps() == [("merge", "F16"), ("quantize", "Q4_K_M")]  # the adapter has answered for all forms
+    assert (small.proposed, small.answered) == ("Q4_K_M", "base+adapter")
+    assert [one.tuned for one in small.answers] == [one.tuned for one in first.answers]
 
 
 def test_a_sign_of_life_is_no_progress_from_which_the_time_left_is_estimated(bench: Bench) -> None:
