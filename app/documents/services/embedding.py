@@ -156,11 +156,16 @@ class Embedding(QObject):
     # ----------------------------------------------------------------- questions
 
     def find_meaning(
-        self, question: str, on_done: Callable[["SemanticQuery | None"], None], collection_ids: Sequence[int] = ()
+        self,
+        question: str,
+        on_done: Callable[["SemanticQuery | None"], None],
+        collection_ids: Sequence[int] = (),
+        patience_s: float = 0.0,
     ) -> None:
         """Embed a question and call `on_done` once, with None without a model, a vector to compare with, or in time.
 
-        `collection_ids`: those asked, whose sections are embedded before others from now on.
+        `collection_ids`: those asked, whose sections are embedded before others from now on. `patience_s`: limit, if it
+        is longer than `question_limit_s`; nobody waits for the answer.
         """
         model = self._model
         if self._asked != frozenset(collection_ids):
@@ -170,13 +175,22 @@ class Embedding(QObject):
             on_done(None)
             return
         self._embed_in_time(
-            [model.query_prefix + question], lambda rows: on_done(_semantic_query(model, rows) if rows else None)
+            [model.query_prefix + question],
+            lambda rows: on_done(_semantic_query(model, rows) if rows else None),
+            patience_s,
         )
 
-    def compare(self, question: str, texts: Sequence[str], on_done: Callable[[Sequence[float] | None], None]) -> None:
+    def compare(
+        self,
+        question: str,
+        texts: Sequence[str],
+        on_done: Callable[[Sequence[float] | None], None],
+        patience_s: float = 0.0,
+    ) -> None:
         """Embed a question with texts, and call `on_done` once with `retrieved_passages.nearness` of each.
 
         The result is None without a model whose cosines were measured, or if the vectors are not ready in time.
+        `patience_s`: as in `find_meaning`.
         """
         self._choose()
         model = self._model
@@ -190,9 +204,9 @@ class Embedding(QObject):
             on_done([one - model.neutral_cosine for one in cosines] if rows else None)
 
         prefixed = [model.query_prefix + question, *(model.document_prefix + one for one in texts)]
-        self._embed_in_time(prefixed, answer)
+        self._embed_in_time(prefixed, answer, patience_s)
 
-    def _embed_in_time(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
+    def _embed_in_time(self, texts: Sequence[str], on_done: Callable[[Rows | None], None], patience_s: float) -> None:
         """Embed texts and call `on_done` once: with their vectors, or with None if they are not ready in time."""
         pending = [on_done]
 
@@ -200,7 +214,8 @@ class Embedding(QObject):
             if pending:
                 pending.pop()(rows)
 
-        QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
+        limit_s = max(self.question_limit_s, patience_s)
+        QTimer.singleShot(round(1000 * limit_s), self, lambda: answer(None))
         self._engine.embed(texts, answer)
 
     def embed(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
@@ -226,9 +241,19 @@ class Embedding(QObject):
         """Return the process id of the child; 0 while there is none."""
         return self._engine.pid
 
-    def rerank(self, question: str, passages: Sequence[Passage], on_done: Callable[[Reranking], None]) -> str:
-        """Reorder the passages of a search if a reranker is in use, and call `on_done` once; return an id to cancel."""
-        return self.reranker.rerank(question, passages, on_done, RERANK_PATIENCE * self.question_limit_s)
+    def rerank(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        on_done: Callable[[Reranking], None],
+        patience_s: float = 0.0,
+    ) -> str:
+        """Reorder the passages of a search if a reranker is in use, and call `on_done` once; return an id to cancel.
+
+        `patience_s`: as in `find_meaning`.
+        """
+        limit_s = RERANK_PATIENCE * max(self.question_limit_s, patience_s)
+        return self.reranker.rerank(question, passages, on_done, limit_s)
 
     # ---------------------------------------------------------------- background
 
