@@ -264,7 +264,7 @@ def test_the_stage_is_said_in_words(growing, monkeypatch):
         (AnswerStage("searching"), "資料を探しています"),
         (
             AnswerStage("searching", is_shared=True),
-            "資料を探しています。評価か学習も動いているため、時間がかかることがあります",
+            "資料を探しています（評価か学習も動いているため遅くなります）",
         ),
         (AnswerStage("passages", None, 0.0, 12, 0.031), "資料 12 か所が見つかりました（検索 31 ms）"),
         (
