@@ -82,7 +82,7 @@ from app.training.ui.install_environment_flow import InstallEnvironmentFlow
 from app.uikit import desktop, dialogs, localization
 from app.uikit.clipboard_guard import ClipboardGuard
 from app.uikit.confidentiality_guard import ConfidentialityGuard
-from app.uikit.page import NavigationSignals
+from app.uikit.page import ListDetailPage, NavigationSignals
 from app.uikit.theme import Theme, unstyled
 
 DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because a migration of the database may take time
@@ -552,12 +552,14 @@ def _add_model_file(window: MainWindow, path: str) -> None:
 
 
 def _on_state_changed(state: Qt.ApplicationState, context: AppContext) -> None:
-    """Refresh the lists when the window becomes active, because a command in a terminal may have added models or
-    conversations."""
+    """Refresh the lists when the window becomes active, because a command in a terminal may have changed them."""
     if state == Qt.ApplicationState.ApplicationActive:
         context.library.refresh()
         context.conversations.refresh()
         context.documents.check_for_changes()
+        for page in context.window.pages.built_pages.values():
+            if isinstance(page, ListDetailPage) and page.isVisible():
+                page.refresh()
 
 
 def _close_for_signal(window: MainWindow) -> None:

@@ -20,7 +20,7 @@ from app.chat.answer_ratings import GOOD
 from app.chat.conversation_privacy import KnownCollections
 from app.chat.records import AnswerDetails, Message
 from app.chat.store import Store
-from app.documents.grounding import claims, grounding_record, source_citations
+from app.documents.grounding import answer_markup, claims, grounding_record, source_citations
 from app.documents.grounding.grounding_record import Grounding
 from app.evaluation import question_files
 from app.evaluation.records import Gold, Question
@@ -76,11 +76,12 @@ def _question(question: Message, answer: Message) -> Question:
     if answer.rating == GOOD and not answer.is_edited and kept is not None and kept.verdict == "not_in_documents":
         return Question("", question.text, is_answerable=False, origin="conversation", collections=collections)
     written = answer.text if answer.rating == GOOD else answer.correction
+    reference = answer_ratings.text_without_marks(answer, written)
     gold = _gold(question, answer, kept) if kept is not None else ()
     return Question(
         "",
         question.text,
-        answer_ratings.text_without_marks(answer, written),
+        answer_markup.plain_answer(reference) if kept is not None else reference,  # else it may be code
         gold=gold,
         group=gold[0].document if gold else "",
         origin="conversation",

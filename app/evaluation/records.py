@@ -12,6 +12,7 @@ from app.base import confidentiality
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.wording import phrase
+from app.documents.grounding import answer_markup
 from app.inference.scoring_files import ExampleScore, Scores
 
 _NUMBER = re.compile(r"[-+\u2212]?\d[\d,.]*(\s?%|/\d[\d,]*)?((〜| to )[-+\u2212]?\d[\d,.]*)?|[-—]?")
@@ -158,6 +159,11 @@ class ResultRow:
     answer_tokens: int = 0
     error: str = ""  # error message if the question failed
     tokens_per_s: float = 0.0  # while generating; 0: nothing was generated
+
+    @property
+    def shown_answer(self) -> str:
+        """Return the answer as people read and judge it: without Markdown, which would tell excerpts from the rest."""
+        return answer_markup.plain_answer(self.answer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,13 @@ class Dialog(QDialog):
         super().accept()
 
 
+def ask_to_leave(theme: Theme, window: QWidget, leave: Callable[[], object]) -> None:
+    """Ask before the changes made in a window are lost, and call `leave` if they may be."""
+    question, body = phrase("uikit.close_without_saving_your_changes"), phrase("uikit.what_you_changed_will_be")
+    choices = cancel_or("leave", phrase("uikit.close_without_saving"), phrase("uikit.keep_editing"), is_grave=True)
+    Dialog(theme, question, body, choices, window).ask(leave)
+
+
 def problem_dialog(
     theme: Theme, error: AppError, parent: QWidget | None = None, choices: Sequence[DialogButton] = ()
 ) -> Dialog:
@@ -272,10 +279,7 @@ class EditorWindow(QDialog):
         for spin in self.findChildren(AutoSpin):
             spin.interpretText()  # so that a partly typed number counts as a change
         if self._is_dirty:
-            question, body = phrase("uikit.close_without_saving_your_changes"), phrase("uikit.what_you_changed_will_be")
-            leave, stay = phrase("uikit.close_without_saving"), phrase("uikit.keep_editing")
-            choices = cancel_or("leave", leave, stay, is_grave=True)
-            Dialog(self._theme, question, body, choices, self).ask(self._leave)
+            ask_to_leave(self._theme, self, self._leave)
         else:
             super().reject()
 

@@ -384,12 +384,3 @@ def test_a_damaged_journal_is_refused_and_left_as_it_is(tmp_path, line):
     with pytest.raises(AppError, match="batch_journal_damaged"):
         BatchJournal.open(out, head())
     assert journal_path(out).read_bytes() == damaged
-
-
-def test_an_answer_of_excerpts_is_plain_text_in_a_cell():
-    lead, table = "**かぶりは70mm以上[1]**", "| 行 | 区分 | 幅 |\n|---:|---|---|\n| 2 | 掃流区間 | 2.0m [1] |"
-    assert answer_file._bulleted(f"{lead}\n\n{table}\n\n- 「文」[2]") == (
-        "かぶりは70mm以上[1]\n\n| 行 | 区分 | 幅 |\n| 2 | 掃流区間 | 2.0m [1] |\n\n・「文」[2]"
-    )
-    assert answer_file._bulleted("**「文」[1]**") == "「文」[1]"
-    assert answer_file._bulleted("値は**70mm**です。") == "値は**70mm**です。"

@@ -287,6 +287,25 @@ def test_a_table_with_one_label_in_many_rows_costs_no_more_than_its_length():
     assert spent[1] < 24 * spent[0]  # 8 times the length
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("**かぶりは70mm以上[1]**\n\n- 「文」[2]\n- *二つ*[3]", "かぶりは70mm以上[1]\n\n・「文」[2]\n・二つ[3]"),
+        (r"**「a\*b\_c」[1]**", "「a*b_c」[1]"),
+        (
+            "| 行 | 区分 | 幅 |\n|---:|:--|---|\n| 2 | a\\|b |  |\n| 3 | 河道 | 2 m [1] |",
+            "行 / 区分 / 幅\n2 / a|b / \n3 / 河道 / 2 m [1]",
+        ),
+        ("|x| と |y| は絶対値", "|x| と |y| は絶対値"),
+        ("## 幅\n- 2 m &lt; `B` * 3 * 4", "幅\n・2 m < B * 3 * 4"),
+        ("- 「一つ」[1]", "「一つ」[1]"),
+        ("<b>-5℃</b>\n**", "<b>-5℃</b>\n**"),
+    ],
+)
+def test_an_answer_is_plain_where_no_markdown_is_rendered(written, shown):
+    assert answer_markup.plain_answer(written) == shown
+
+
 def test_of_the_right_answers_of_kasensabo_at_most_one_in_20_is_marked(kasensabo):
     asked = [json.loads(line) for line in (kasensabo / "eval" / "grounded_dev.jsonl").read_text("utf-8").splitlines()]
     marked = []

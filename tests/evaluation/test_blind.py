@@ -80,7 +80,7 @@ def test_an_answer_stands_under_the_letter_of_its_system_and_equal_ones_are_left
             BASE: f"base の回答 {number}",
             TUNED: f"tuned の回答 {number}",
         }
-    answers = {(BASE, 1): "同じ。", (TUNED, 1): " 同じ。\n", (BASE, 2): "", (TUNED, 2): "  ", (BASE, 3): ""}
+    answers = {(BASE, 1): "同じ。", (TUNED, 1): " **同じ。**\n", (BASE, 2): "", (TUNED, 2): "  ", (BASE, 3): ""}
     pairing = blind.blind_pairing(blind_study(5, answers=answers), BASE, TUNED)
     assert (pairing.equal, sorted(pair.question.id for pair in pairing.pairs)) == (2, ["q3", "q4", "q5"])
     (empty,) = (pair for pair in pairing.pairs if pair.question.id == "q3")

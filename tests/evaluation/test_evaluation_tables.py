@@ -311,6 +311,16 @@ def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judge
     assert "終わりの 120 字を見ていません" in cut["採点の理由"]
 
 
+def test_people_read_answers_without_markdown_and_results_keep_it(judged, tmp_path):
+    answer = "**「幅」[1]**\n\n| 行 | 幅 |\n|---:|---|\n| 2 | 2 m [1] |"
+    of = with_rows(judged, dataclasses.replace(judged.systems[0].rows[0], answer=answer))
+    plain = "「幅」[1]\n\n行 / 幅\n2 / 2 m [1]"
+    (listed,) = answer_table.questions(of, MEASURES["score"])[0].list_answers()
+    assert (listed.text, shown(answer_table.every_answer(of))[0]["回答"]) == (plain, plain)
+    studies.write_results(of, (), tmp_path)
+    assert studies.read_results(tmp_path)[0].systems[0].rows[0].answer == answer
+
+
 def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged):
     better, worse = answer_table.changes(judged, judged.systems[2], MEASURES["score"])
     gains = [one.second_score - one.first_score for one in better]

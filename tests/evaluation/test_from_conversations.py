@@ -69,10 +69,10 @@ def test_a_good_answer_is_the_reference_of_its_question(store: Store) -> None:
 
 
 def test_of_a_grounded_answer_the_sentences_that_it_rests_on_are_the_evidence(store: Store) -> None:
-    text = "非常用発電機は、毎月1回、無負荷で5分以上の運転を行います。[1]"
-    rate(store, answered(store, ASKED, text, grounded(text)).id, GOOD)
+    text = "非常用発電機は、毎月1回、無負荷で5分以上の運転を行います。"
+    rate(store, answered(store, ASKED, f"**{text}[1]**", grounded(f"**{text}[1]**")).id, GOOD)
     question = only(collect_questions(store, []))
-    assert question.reference == text.removesuffix("[1]")
+    assert question.reference == text
     assert question.gold == (Gold(RUN, "管理編.pdf", HEADINGS[0], 21),)
     assert question.group == "管理編.pdf"
 

@@ -213,7 +213,7 @@ def test_answers_of_all_systems_are_drawn_alike_always_the_same_ones_and_no_more
     assert sorted(answer[0] for _, answer in drawn) == ["乙"] * 5 + ["甲"] * 5
     assert [answer[0] for _, answer in drawn] not in (["甲", "乙"] * 5, ["乙", "甲"] * 5)  # their order tells nothing
     assert all(question == QUESTIONS[int(answer[1:]) % 2] for question, answer in drawn)
-    few = evaluation(["同じ", "違う", "同じ ", ""], ["同じ", " \n"])
+    few = evaluation(["同じ", "**違う**", "同じ ", ""], ["同じ", " \n"])
     assert sorted((question.id, answer) for question, answer in human_ratings.draw_answers(few, 10)) == [
         ("1", "同じ"),
         ("g002", "違う"),

@@ -7,7 +7,6 @@ Lines for other programs.
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from app.base.tables.table_writer import WorkbookWriter
 from app.base.wording import format_time, phrase
 from app.chat.batch.journal import BatchAnswer, JournalHeader, answer_facts
 from app.chat.batch.question_table import BatchFile, BatchQuestion, SkippedRow, column_name
-from app.documents.grounding import source_citations
+from app.documents.grounding import answer_markup, source_citations
 from app.documents.grounding.grounding_record import Grounding
 
 ANSWER_COLUMNS = ("verdict", "answer", "check", "sources", "label", "note", "model", "seconds", "answered_at")
@@ -125,23 +124,13 @@ def _answer_columns(line: ReportLine) -> list[str | int | float]:
     verdict = phrase(f"common.batch_verdict.{line.verdict}")
     if result is None:
         return [verdict, "", "", "", "", line.note, "", "", ""]
+    marked = source_citations.add_marks(result.answer, result.grounding)
     return [
-        verdict, _bulleted(source_citations.add_marks(result.answer, result.grounding)), doubt_lines(result),
+        verdict, answer_markup.plain_answer(marked), doubt_lines(result),
         "\n".join(source_citations.used_places(result.answer, result.grounding)),
         phrase(f"common.label.{result.label}"), line.note, result.model,
         round(result.total_s, 2), format_time(result.answered_at),
     ]  # fmt: skip
-
-
-def _bulleted(answer: str) -> str:
-    """Replace the hyphens of lists by ・, because spreadsheets interpret a leading hyphen as a formula.
-
-    An answer that is a single list item gets no bullet. The first line of excerpts is not bold, and their tables have
-    no rule below the header.
-    """
-    text = re.sub(r"\A\*\*(.*)\*\*$|^\|(?:-+:?\|)+\n", r"\1", answer, flags=re.MULTILINE)
-    text = re.sub(r"^(\s*)[-*+] ", r"\1・", text, flags=re.MULTILINE)
-    return text if "\n" in text else text.removeprefix("・")
 
 
 def batch_facts(report: BatchReport) -> list[tuple[str, str]]:

@@ -193,7 +193,8 @@ class AnswerRun(QObject):
             self._retrieve(None)
         else:
             asked = [collection.id for collection in request.retrieval.scope]
-            self._embedding.find_meaning(request.retrieval.question, self._retrieve, asked)
+            wanted = request.retrieval
+            self._embedding.find_meaning(wanted.question, self._retrieve, asked, wanted.patience_s)
 
     def _retrieve(self, meaning: "SemanticQuery | None") -> None:
         wanted, embedding = self.request.retrieval, self._embedding
@@ -223,7 +224,8 @@ class AnswerRun(QObject):
             self._rerank(found)
         else:
             parts = map(source_citations.found_part, found.passages[: retrieved_passages.PASSAGES_JUDGED])
-            embedding.compare(wanted.question, [with_heading(one.heading, one.text) for one in parts], judge_again)
+            texts = [with_heading(one.heading, one.text) for one in parts]
+            embedding.compare(wanted.question, texts, judge_again, wanted.patience_s)
 
     def _rerank(self, found: FoundPassages) -> None:
         wanted, embedding = self.request.retrieval, self._embedding
@@ -238,7 +240,7 @@ class AnswerRun(QObject):
         if embedding is None or is_given or not found.grounding.has_answer:
             choose(Reranking(found.passages))
         else:
-            self._rerank_id = embedding.rerank(wanted.question, found.passages, choose)
+            self._rerank_id = embedding.rerank(wanted.question, found.passages, choose, wanted.patience_s)
 
     def _quote(self, found: FoundPassages) -> None:
         """Retrieve from the passages; where words do not decide what to quote, after comparing sentences in meaning."""
@@ -261,7 +263,10 @@ class AnswerRun(QObject):
                 retrieve({})
             elif not self._is_over:
                 embedding.compare(
-                    wanted.question, texts, lambda near: retrieve(dict(zip(texts, near, strict=True)) if near else {})
+                    wanted.question,
+                    texts,
+                    lambda near: retrieve(dict(zip(texts, near, strict=True)) if near else {}),
+                    wanted.patience_s,
                 )
 
         background.run(lambda: retrieval_augmentation.sentences_to_compare(wanted, model, found), compare, self._fail)
@@ -510,7 +515,7 @@ class AnswerRun(QObject):
         result = self._packed or self._retrieved
         count = len(result.passages) if result else 0
         seconds = self._retrieved.grounding.retrieval_s if self._retrieved else 0.0
-        self.stage = AnswerStage(kind, fraction, self._started_at, count, seconds)
+        self.stage = AnswerStage(kind, fraction, self._started_at, count, seconds, self._engine.refusal is not None)
         self.stage_changed.emit(self.stage)
 
 

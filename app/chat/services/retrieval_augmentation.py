@@ -73,6 +73,7 @@ class RetrievalRequest(Struct, frozen=True):
     previous_sources: tuple[CitedSource, ...] = ()  # of the previous answer, to which marks [n] in the turns refer
     may_quote: bool = True
     shows_pictures: bool = False  # True: the model is shown what `PictureAsked` names
+    patience_s: float = 0.0  # as in `Embedding.find_meaning`
 
     @property
     def glossary(self) -> Path:

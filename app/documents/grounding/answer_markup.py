@@ -88,8 +88,35 @@ def _decoded(match: re.Match[str]) -> str:
 _ESCAPED = r"\\(?=[!-/:-@\[-`{-~])"
 _CIRCLED = rf"(?<=[^\s\n])[①-⑳㉑-㉟㊱-㊿⓪❶-❿⓫-⓴](?=\s?{notation.UNIT_PATTERN})"
 _MARKUP = lazy_pattern(f"(?P<entity>{HTML_ENTITY})|(?P<escaped>{_ESCAPED})|(?P<circled>{_CIRCLED})")
-_EMPHASIS = lazy_pattern(r"(?<![\\`])(?P<sign>\*{1,3}|__|~~|`)(?![\s*`])(?P<inside>[^\n]*?[^\s\n])(?P=sign)(?![*`])")
+_EMPHASIS = lazy_pattern(
+    r"(?<![\\`])(?P<sign>\*{1,3}|__|~~|`)(?![\s*`])(?P<inside>[^\n]{0,2000}?[^\s\n])(?P=sign)(?![*`])"
+)
 _LINE_MARK = lazy_pattern(r"[ \t]*[*+-][ \t]", re.MULTILINE)
+
+
+_TABLE = lazy_pattern(
+    r"^[ \t]*\|.+\|[ \t]*\n[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*$(?:\n[ \t]*\|.*\|[ \t]*$)*", re.MULTILINE
+)
+_HEADING = lazy_pattern(r"^#{1,6}[ \t]+", re.MULTILINE)
+_BULLET = lazy_pattern(r"^([ \t]*)[-*+][ \t]+", re.MULTILINE)
+
+
+def plain_answer(answer: str) -> str:
+    """Return an answer for places that render no Markdown: cells of a spreadsheet, and answers compared blind.
+
+    It keeps source marks and other text. The cells of a table are joined by " / ", and items begin with ・, because
+    spreadsheets interpret a leading hyphen as a formula; a single item has no sign.
+    """
+    text = _BULLET.sub(r"\1・", _HEADING.sub("", _TABLE.sub(_plain_table, answer)))
+    for _ in range(2):  # emphasis may nest
+        text = _EMPHASIS.sub(r"\g<inside>", text)
+    text = re.sub(HTML_ENTITY, lambda one: html.unescape(one[0]), re.sub(_ESCAPED, "", text)).strip()
+    return text if "\n" in text else text.removeprefix("・")
+
+
+def _plain_table(found: re.Match[str]) -> str:
+    head, _, *rows = (re.split(r"(?<!\\)\|", line.strip()[1:-1]) for line in found[0].split("\n"))
+    return "\n".join(" / ".join(cell.strip() for cell in row) for row in (head, *rows))
 
 
 def strip_markup(answer: str) -> tuple[str, list[int]]:

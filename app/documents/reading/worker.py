@@ -90,6 +90,7 @@ class ReadingWorker:
         self._library.database.read("PRAGMA synchronous = NORMAL")
         self._writer = writer
         self._commands: queue.SimpleQueue[messages.Command] = queue.SimpleQueue()
+        self._place = 0  # page, line or row that is being read, from 1; 0: none yet
         self._watch = PageTimeout(self._give_up, limits.PAGE_S, limits.DOCUMENT_S)
         self._reading: Index | None = None
         self._rendering: Render | Draw | None = None
@@ -202,6 +203,7 @@ class ReadingWorker:
 
         def on_read(done: int, total: int) -> None:
             self._watch.beat()
+            self._place = done or self._place
             self._progress(command, "reading", done, total)
 
         def on_written(done: int, total: int) -> None:
@@ -209,7 +211,7 @@ class ReadingWorker:
                 self._watch.end()
             self._progress(command, "indexing", done, total)
 
-        self._reading = command
+        self._reading, self._place = command, 0
         self._watch.begin()
         try:
             sections = indexing.index_document(
@@ -251,7 +253,11 @@ class ReadingWorker:
             return
         error = AppError(code)
         with contextlib.suppress(AppError):
-            Library.open_second(self._database).fail(command.document_id, error)
+            library = Library.open_second(self._database)
+            document = library.document(command.document_id)
+            if code == "document_page_slow" and self._place and document and document.path.lower().endswith(".pdf"):
+                error = AppError("document_page_n_slow", page=self._place)
+            library.fail(command.document_id, error)
         self._send(Failed(command.id, error.code, error.facts, is_last=True))
         self._end(3)
 

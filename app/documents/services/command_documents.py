@@ -184,7 +184,7 @@ class CommandReading:
             done, total = standing.documents_done + 1, standing.documents_total
             self._output.progress("documents.docs_reading", done=done, total=total, name=standing.name, part=part)
 
-    def _on_counted(self, count: int) -> None:
+    def _on_counted(self, count: int | None) -> None:
         if count:
             self._output.progress("documents.docs_looking", count=count)
 

@@ -192,6 +192,8 @@ class DocumentLibrary(QObject):
 
     def add_collection(self, name: str, label: Label = "internal", paths: Sequence[Path] = ()) -> None:
         """Create a collection and add `paths` to it. `collection_added` carries its id."""
+        if paths:
+            self.write_queue.counted.emit(0)  # the first file is found only after all that is written before
         self._make(name, label, lambda collection_id: self.add(collection_id, paths) if paths else None)
 
     def rename(self, collection_id: int, name: str) -> None:
@@ -242,6 +244,7 @@ class DocumentLibrary(QObject):
 
     def add(self, collection_id: int, paths: Sequence[Path], permit: Permit | None = None) -> None:
         """Add files, and folders with their contents. `added` carries the result. `permit`: as in `add_paths`."""
+        self.write_queue.counted.emit(0)
         self.write_queue.do(
             lambda library, note: collection_updates.add_paths(library, collection_id, paths, note, permit),
             self._on_added,

@@ -32,6 +32,9 @@ BATCH_S = 0.5  # intended seconds of a batch, as a question may wait for one
 BATCH_MOST = 16  # sections
 ASK_AGAIN_MS = 2000  # milliseconds before the next attempt, while another process embeds or after a failure
 TRIES = 2
+MeaningDone = Callable[["SemanticQuery | None"], None]
+NearnessDone = Callable[[Sequence[float] | None], None]
+RerankDone = Callable[[Reranking], None]
 ANSWERING = frozenset(("starting", "loading", "reading", "answering"))  # states of the engine that answers
 
 
@@ -56,7 +59,7 @@ class Embedding(QObject):
     def __init__(self, command: list[str], logs: Path, documents: Path) -> None:
         """Create the object without a model. `command`: of an engine child. `documents`: path of the database."""
         super().__init__()
-        self.question_limit_s = QUESTION_LIMIT_S
+        self.question_limit_s = QUESTION_LIMIT_S  # or `patience_s`, which is longer where nobody waits
         self._engine = SearchModelEngine(command, logs / "embedding.log", self)
         self._engine.failed.connect(self._on_failed)
         self.reranker = Reranker(command, logs / "reranker.log", self)
@@ -156,7 +159,7 @@ class Embedding(QObject):
     # ----------------------------------------------------------------- questions
 
     def find_meaning(
-        self, question: str, on_done: Callable[["SemanticQuery | None"], None], collection_ids: Sequence[int] = ()
+        self, question: str, on_done: MeaningDone, collection_ids: Sequence[int] = (), patience_s: float = 0.0
     ) -> None:
         """Embed a question and call `on_done` once, with None without a model, a vector to compare with, or in time.
 
@@ -169,11 +172,10 @@ class Embedding(QObject):
         if model is None or not self.has_vectors:
             on_done(None)
             return
-        self._embed_in_time(
-            [model.query_prefix + question], lambda rows: on_done(_semantic_query(model, rows) if rows else None)
-        )
+        asked = [model.query_prefix + question]
+        self._embed_in_time(asked, lambda rows: on_done(_semantic_query(model, rows) if rows else None), patience_s)
 
-    def compare(self, question: str, texts: Sequence[str], on_done: Callable[[Sequence[float] | None], None]) -> None:
+    def compare(self, question: str, texts: Sequence[str], on_done: NearnessDone, patience_s: float = 0.0) -> None:
         """Embed a question with texts, and call `on_done` once with `retrieved_passages.nearness` of each.
 
         The result is None without a model whose cosines were measured, or if the vectors are not ready in time.
@@ -190,9 +192,9 @@ class Embedding(QObject):
             on_done([one - model.neutral_cosine for one in cosines] if rows else None)
 
         prefixed = [model.query_prefix + question, *(model.document_prefix + one for one in texts)]
-        self._embed_in_time(prefixed, answer)
+        self._embed_in_time(prefixed, answer, patience_s)
 
-    def _embed_in_time(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
+    def _embed_in_time(self, texts: Sequence[str], on_done: Callable[[Rows | None], None], patience_s: float) -> None:
         """Embed texts and call `on_done` once: with their vectors, or with None if they are not ready in time."""
         pending = [on_done]
 
@@ -200,7 +202,7 @@ class Embedding(QObject):
             if pending:
                 pending.pop()(rows)
 
-        QTimer.singleShot(round(1000 * self.question_limit_s), self, lambda: answer(None))
+        QTimer.singleShot(round(1000 * max(self.question_limit_s, patience_s)), self, lambda: answer(None))
         self._engine.embed(texts, answer)
 
     def embed(self, texts: Sequence[str], on_done: Callable[[Rows | None], None]) -> None:
@@ -226,9 +228,10 @@ class Embedding(QObject):
         """Return the process id of the child; 0 while there is none."""
         return self._engine.pid
 
-    def rerank(self, question: str, passages: Sequence[Passage], on_done: Callable[[Reranking], None]) -> str:
+    def rerank(self, question: str, passages: Sequence[Passage], on_done: RerankDone, patience_s: float = 0.0) -> str:
         """Reorder the passages of a search if a reranker is in use, and call `on_done` once; return an id to cancel."""
-        return self.reranker.rerank(question, passages, on_done, RERANK_PATIENCE * self.question_limit_s)
+        limit_s = RERANK_PATIENCE * max(self.question_limit_s, patience_s)
+        return self.reranker.rerank(question, passages, on_done, limit_s)
 
     # ---------------------------------------------------------------- background
 

@@ -28,6 +28,7 @@ class ReadingOffer:
 class ReadingOffers(QObject):
     """Emits an offer when documents that the user has added are read."""
 
+    begun = Signal()  # documents are read, and questions are looked for, which takes a moment
     offered = Signal(object)  # ReadingOffer
 
     def __init__(self, documents: DocumentLibrary, parent: QObject) -> None:
@@ -79,6 +80,7 @@ class ReadingOffers(QObject):
                 return offer(tuple(suggested_questions.suggest_questions(self._documents.path, scope)))
             return offer()
 
+        self.begun.emit()
         background.run(find, self._emit, lambda _error: None)
 
     def _emit(self, offer: ReadingOffer) -> None:

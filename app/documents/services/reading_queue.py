@@ -36,7 +36,7 @@ class DocumentWriteQueue(QObject):
     """A queue of write tasks, run in the order of the calls of `do`, also after one that failed."""
 
     failed = Signal(object)  # AppError
-    counted = Signal(int)  # number of files found so far in folders; 0: no task is running
+    counted = Signal(object)  # int, number of files found so far for a task; None: no task is running
 
     def __init__(self, path: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -68,7 +68,7 @@ class DocumentWriteQueue(QObject):
     def _next(self) -> None:
         if not self._queued:
             self._task = None
-            self.counted.emit(0)
+            self.counted.emit(None)
             return
         work, self._callback = self._queued.popleft()
 

@@ -2,10 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
@@ -31,7 +29,7 @@ class SearchModelEngine(QObject):
 
     def __init__(self, command: list[str], log: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._client = EngineClient(command, log, self)
+        self._client = EngineClient(command, log, self, niceness=NICE)
         self._client.event_received.connect(self._on_event)
         self._client.died.connect(self._on_died)
         self._model: LocalModel | None = None
@@ -111,9 +109,6 @@ class SearchModelEngine(QObject):
         self._client.send(
             Load(self._load_id, path, context_tokens, embedding=True, cpu_reason="not_requested", repack=repack)
         )
-        if self.pid:
-            with suppress(psutil.Error):  # it has just ended, or the system forbids the change
-                psutil.Process(self.pid).nice(NICE if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)
 
     def _on_not_planned(self, error: AppError) -> None:
         self._is_planning = False

@@ -78,7 +78,7 @@ class QueueRow(QFrame):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._status = QueueStatus()
-        self._found_files = 0  # files found while folders are scanned
+        self._found_files: int | None = None  # files found so far; None: none are looked for
         self._time_left = TimeLeftText()
         self._began_at = time.monotonic()
         self._second = QTimer(self, interval=1000)
@@ -97,8 +97,8 @@ class QueueRow(QFrame):
             self._time_left.restart()
         self._refresh()
 
-    def show_found(self, count: int) -> None:
-        """Show the number of files found in folders so far; 0: the scan has ended."""
+    def show_found(self, count: int | None) -> None:
+        """Show that files are looked for, and how many were found so far; None: the search has ended."""
         self._found_files = count
         self._refresh()
 
@@ -129,7 +129,7 @@ class QueueRow(QFrame):
 
     def _refresh(self) -> None:
         status = self._status
-        is_shown = self._is_reading or self._found_files > 0
+        is_shown = self._is_reading or self._found_files is not None
         is_running = status.phase in ("reading", "indexing")
         self._second.start() if is_running else self._second.stop()
         self._show_buttons(status)
@@ -145,6 +145,7 @@ class QueueRow(QFrame):
         is_running = status.phase in ("reading", "indexing")
         self.pause_button.setVisible(is_running)
         self.resume_button.setVisible(status.phase == "paused")
+        self.cancel_button.setVisible(self._is_reading or bool(self._found_files))
         if had_focus:  # keep the focus at this place
             (self.resume_button if status.phase == "paused" else self.pause_button).setFocus()
 
@@ -158,9 +159,10 @@ class QueueRow(QFrame):
                 return phrase("documents.reading_name", name=status.name)
             case "reading" | "indexing":
                 return phrase("documents.preparing_to_go_on_reading")
-        return (
-            phrase("documents.looking_through_folders_n_files", n=f"{self._found_files:,}") if self._found_files else ""
-        )
+        found = self._found_files
+        if found:
+            return phrase("documents.looking_through_folders_n_files", n=f"{found:,}")
+        return phrase("documents.looking_for_documents") if found is not None else ""
 
     def _amount(self, status: QueueStatus) -> str:
         if not self._is_reading:

@@ -124,7 +124,7 @@ def draw_answers(evaluation: Evaluation, count: int) -> list[tuple[Question, str
     by_id = {question.id: question for question in evaluation.questions.questions}
     of_systems = []
     for result in evaluation.systems:
-        given = [(by_id[row.question_id], row.answer.strip()) for row in result.rows if row.answer.strip()]
+        given = [(by_id[row.question_id], answer) for row in result.rows if (answer := row.shown_answer)]
         of_systems.append(iter(chance.sample(given, len(given))))
     found: dict[tuple[str, str], tuple[Question, str]] = {}
     while of_systems and len(found) < count:

@@ -91,7 +91,7 @@ def _answers(rows: Sequence[tuple[str, ResultRow]], has_seeds: bool) -> tuple[An
     return tuple(
         AnswerViewData(
             system,
-            row.answer.strip() or row.error or phrase("evaluation.report.empty"),
+            row.shown_answer or row.error or phrase("evaluation.report.empty"),
             tuple(filter(None, _details(row, has_seeds=has_seeds))),
             row.judgement.score if row.judgement else None,
             reason(row.judgement),
@@ -183,7 +183,7 @@ def _row(question: Question, result: SystemResult, row: ResultRow) -> tuple[Valu
         *(question.id, question.text, question.category, question.group),
         phrase("evaluation.report.yes" if question.is_answerable else "evaluation.report.no"),
         *(question.reference, " / ".join(question.must_include), result.system.name, row.seed),
-        *(phrase(f"common.batch_verdict.{row.verdict}"), row.answer),
+        *(phrase(f"common.batch_verdict.{row.verdict}"), row.shown_answer),
         *(judgement.score if judgement else None, reason(judgement), row.marks.score),
         *(marked[name] for name in _MARKS),
         *(row.total_s or None, row.error),

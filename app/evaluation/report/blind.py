@@ -255,9 +255,7 @@ def blind_pairing(evaluation: Evaluation, system_id: str, other_id: str) -> Blin
     first, second = (result for result in evaluation.systems if result.system.id in (system_id, other_id))
     before, after = _first_rows(evaluation, first), _first_rows(evaluation, second)
     both = [question for question in evaluation.questions.questions if question.id in before and question.id in after]
-    different = [
-        question for question in both if before[question.id].answer.strip() != after[question.id].answer.strip()
-    ]
+    different = [question for question in both if before[question.id].shown_answer != after[question.id].shown_answer]
     seed = (evaluation.id, first.system.id, second.system.id)
     by_side = sorted(different, key=lambda question: _drawn("side", *seed, question.id))
     turned = {question.id for question in by_side[: len(different) // 2]}
@@ -397,7 +395,7 @@ def _pair(
     is_turned: bool,
 ) -> BlindPair:
     """Return the two answers to a question as A and B. `is_turned`: A is the second system's answer."""
-    a, b = before[question.id].answer.strip(), after[question.id].answer.strip()
+    a, b = before[question.id].shown_answer, after[question.id].shown_answer
     if is_turned:
         return BlindPair(question, b, a, second.system.id, first.system.id)
     return BlindPair(question, a, b, first.system.id, second.system.id)

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from app.evaluation.services.study_run import LockedStudy, StudyRun  # imports numpy, which most starts never need
     from app.evaluation.study.studies import Study
 
-# limit for embedding a question: no one waits for it, and every question must be searched in the same way
-QUESTION_LIMIT_S = 60.0
+NICE = 15  # niceness of the study's engine: a question that a person asks meanwhile takes precedence (10)
 COMPLETE = ("idle", "failed", "off")  # phases in which the embedding has nothing left to do
 
 
@@ -71,7 +70,6 @@ class Evaluations(QObject):
         self._began_at = 0.0
         self._study: Study | None = None  # the study of `folder`
         self._work_token: object = None  # identifies the background work whose result is still needed
-        self._limit_before = 0.0  # the embedding's limit outside a study; 0: no study has changed it
         self._last: tuple[AppError | None, str] | None = None  # result of the study, while its engine is still exiting
 
     @property
@@ -153,7 +151,6 @@ class Evaluations(QObject):
         if embedding is None or not any(one.scope for one in study.contenders):
             self._carry_out()
             return
-        self._limit_before, embedding.question_limit_s = embedding.question_limit_s, QUESTION_LIMIT_S
         self.is_embedding = True
         embedding.status_changed.connect(self._on_embedding_status)
         embedding.look()
@@ -179,7 +176,9 @@ class Evaluations(QObject):
 
         assert self.folder is not None
         if self._own_engine is None:
-            self._own_engine = EngineClient(child_commands.engine(), self._paths.logs / "engine-eval.log", self)
+            self._own_engine = EngineClient(
+                child_commands.engine(), self._paths.logs / "engine-eval.log", self, niceness=NICE
+            )
             self._own_engine.exited.connect(self._on_own_engine_gone)
         run = self._run = StudyRun(
             self.folder,
@@ -214,8 +213,6 @@ class Evaluations(QObject):
         """Forget the ended study, and return its memory to the window's engine."""
         self._memory.give_back()
         self._leave_embedding()
-        if self._embedding is not None and self._limit_before:
-            self._embedding.question_limit_s, self._limit_before = self._limit_before, 0.0
         if self._run is not None:
             self._run.deleteLater()
         self.folder = self.progress = self._run = self._study = self._work_token = self._last = None

@@ -41,6 +41,7 @@ from app.training.services import training_run
 from app.training.services.training_run import LockedRun, Trainer, TrainingRun
 from trainer import events
 
+PATIENCE_S = 60.0  # for vectors: no one waits for them, and every question must be searched in the same way
 TIMED_QUESTIONS = 10  # asked one after another, so that their seconds are those of a person who asks; the rest together
 
 
@@ -143,7 +144,8 @@ class AnswersTask(StepTask):
         turns = (Turn(self._questions.questions[line - 1].text),)
         scope = contender.scope
         adapters = (AdapterUse(system.adapter, system.strength),) if system.adapter else ()
-        wanted = RetrievalRequest(self._documents, scope, turns, may_quote=contender.may_quote) if scope else None
+        asked = RetrievalRequest(self._documents, scope, turns, may_quote=contender.may_quote, patience_s=PATIENCE_S)
+        wanted = asked if scope else None
         is_remote = contender.model.remote is not None  # the request was agreed to; its label may have changed since
         label = current_labels.label_of_set(self._questions, self._documents) if is_remote else DEFAULT_LABEL
         return AnswerRequest(

@@ -4,6 +4,7 @@
 because every way in which a child can end is judged by the state that one class holds.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, SignalInstance
 
 from app.base import json_lines, programs
@@ -50,11 +52,14 @@ class EngineClient(QObject):
         log: Path,
         parent: QObject | None = None,
         *,
+        niceness: int = 0,
         heartbeat_limit_s: float = HEARTBEAT_LIMIT_S,
         stall_limit_s: float = STALL_LIMIT_S,
         cancel_limit_s: float = CANCEL_LIMIT_S,
     ) -> None:
+        """`niceness`: of the child once it loads a model, from 0 to 19, for work that others go before."""
         super().__init__(parent)
+        self._niceness = niceness
         self.remote_keys = RemoteKeys()
         self.contacts: list[NetworkContact] = []  # contacts with other machines, oldest first
         decode = functools.partial(json_lines.decode, kinds=messages.EVENTS)
@@ -132,6 +137,9 @@ class EngineClient(QObject):
         """Send a command to the child. A server's key is added only here, so that no stored command contains it."""
         if isinstance(command, Load) and command.remote is not None:
             command = dataclasses.replace(command, key=self.remote_keys.key_of(command.remote.address))
+        if isinstance(command, Load) and self._niceness and self.pid:
+            with contextlib.suppress(psutil.Error):  # it has just ended, or the system forbids the change
+                psutil.Process(self.pid).nice(self._niceness if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)
         self._child.send(json_lines.encode_line(command))
         if isinstance(command, Load | Ask) and self._address:
             place = local_model.address_label(self._address)

@@ -14,7 +14,7 @@ class AnswerStage(Struct, frozen=True):
     `kind`: idle | searching (the documents) | passages (the search has ended) | loading (the model) | reading (the
     prompt) | thinking | answering | checking (the answer). `fraction`: 0 to 1, None while unknown. `started_at`:
     time.monotonic() at the answer's beginning. `count`: passages found, later those that the model reads; 0: none, or
-    not searched. `search_s`: duration of the search.
+    not searched. `search_s`: duration of the search. `is_shared`: whether a training or study runs meanwhile.
     """
 
     kind: str = "idle"
@@ -22,6 +22,7 @@ class AnswerStage(Struct, frozen=True):
     started_at: float = 0.0
     count: int = 0
     search_s: float = 0.0
+    is_shared: bool = False
 
 
 class ContextOverflow(Struct, frozen=True):

@@ -69,6 +69,7 @@ class DocumentsStep(QWidget):
             return
         if not self._documents.is_open:
             self._awaiting = chosen
+            self.queue.show_found(0)
             return
         self._start = str(chosen[0].parent)
         self.problem.hide()
@@ -121,10 +122,12 @@ class DocumentsStep(QWidget):
         self.folder_button.clicked.connect(lambda: self.add(choose_folder(self._pickers, self.window(), self._start)))
         self.sample_button.clicked.connect(self.add_sample)
         self.offer.asked.connect(self.asked)
+        offers.begun.connect(self._on_offer_begun)
         offers.offered.connect(self._on_offered)
         documents.opened.connect(self._on_opened)
         documents.added.connect(self._on_added)
         documents.failed.connect(self._on_failed)
+        documents.not_opened.connect(self._on_not_opened)
         documents.queue.status_changed.connect(queue.show_status)
         documents.write_queue.counted.connect(queue.show_found)
         queue.pause_button.clicked.connect(documents.pause)
@@ -135,6 +138,10 @@ class DocumentsStep(QWidget):
     def _on_opened(self) -> None:
         chosen, self._awaiting = self._awaiting, ()
         self.add(chosen)
+
+    def _on_not_opened(self, _error: AppError) -> None:
+        if not self._documents.is_open:  # else a new file replaces a damaged one, and reading goes on
+            self.queue.show_found(None)
 
     def _show_state(self) -> None:
         self.files_button.set_kind("" if self.has_offer else "primary")
@@ -153,7 +160,11 @@ class DocumentsStep(QWidget):
     def _on_failed(self, error: AppError) -> None:
         self._explain(str(describe_error(error)))
 
+    def _on_offer_begun(self) -> None:
+        self.queue.show_found(0)
+
     def _on_offered(self, offer: ReadingOffer) -> None:
+        self.queue.show_found(None)
         if offer.scope:
             self.offer.show_offer(offer)
         else:

@@ -4,12 +4,13 @@ If several locks fit, the available Python decides.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.files.output_file import require_space
 from app.models import package_locks as locks
+from app.models import training_environment
 from app.models.package_locks import PackageLock
 from app.training.environment import base_pythons, kit
 from app.training.environment.base_pythons import BasePython
@@ -91,6 +92,7 @@ class InstallNeed:
     python: str = ""  # version, such as "3.12"
     fetches_python: bool = False  # a Python is downloaded too
     lacks_cuda: bool = False  # the machine has a card that the environment would not use
+    replaces: bool = False  # there is an environment, which is kept as the previous one
 
 
 def estimate_need(base: Path, data: Path, source: Path | None, variant: str = "") -> InstallNeed:
@@ -99,7 +101,8 @@ def estimate_need(base: Path, data: Path, source: Path | None, variant: str = ""
     `source`: a folder of wheels or a kit; None for the package indexes. `variant`: one of `locks.VARIANTS`; "" for the
     one that suits this machine. This takes seconds if a graphics driver starts. Raises AppError as `plan_install` does.
     """
-    return need_of_plan(plan_install(variant, source, EnvironmentFolders(base), data), base)
+    need = need_of_plan(plan_install(variant, source, EnvironmentFolders(base), data), base)
+    return replace(need, replaces=EnvironmentFolders(training_environment.base_folder(data)).final.is_dir())
 
 
 def need_of_plan(plan: InstallPlan, base: Path) -> InstallNeed:

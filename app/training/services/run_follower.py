@@ -5,14 +5,15 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.base import wording
 from app.base.errors import AppError
 from app.base.services import background
 from app.models.artifact_steps import StepProgress
+from app.training.runs.run_journal import JOURNAL_FILE
 from app.training.runs.run_progress import ProgressReader, RunProgress
 from app.training.services.training_runner import TrainingRunner
 
 FIRST_MS = 50
+SHORT_BYTES = 150_000  # of a journal of 500 steps, which is read in 20 ms
 LIVE_MS = 250  # as often as the eye can notice
 IDLE_MS = 1000  # slower: the run may yet be started in a terminal
 REST = 4  # pause after a read, in multiples of its duration, so that a long journal does not occupy a core
@@ -43,9 +44,13 @@ class RunFollower(QObject):
         return self._trainings.folder == self._folder and not self._trainings.is_waiting
 
     def start(self) -> None:
-        """Start following; the first read waits until the page is drawn."""
+        """Start following. The first read is done before the page is drawn, if the journal is short."""
         self._is_started = True
-        self._timer.start(FIRST_MS if self.course is None else 0)
+        if self.course is None and not self._is_reading and self._is_short():
+            self._began_at = time.monotonic()
+            self._on_read(self._follower.look(is_ours=self.is_ours))
+        else:
+            self._timer.start(FIRST_MS if self.course is None else 0)
 
     def stop(self) -> None:
         self._is_started = False
@@ -54,16 +59,16 @@ class RunFollower(QObject):
     def look(self) -> None:
         if self._is_started and not self._is_reading:
             self._is_reading, self._began_at = True, time.monotonic()
-            is_ours, is_first = self.is_ours, self.course is None
-
-            def read() -> RunProgress:
-                if is_first:
-                    wording.error_codes()  # read this file now: it takes a tenth of a second
-                return self._follower.look(is_ours=is_ours)
-
-            background.run(read, self._on_read, self._on_failed)
+            is_ours = self.is_ours
+            background.run(lambda: self._follower.look(is_ours=is_ours), self._on_read, self._on_failed)
 
     # ------------------------------------------------------------- private methods
+
+    def _is_short(self) -> bool:
+        try:
+            return (self._folder / JOURNAL_FILE).stat().st_size <= SHORT_BYTES
+        except OSError:  # nothing was written yet
+            return True
 
     def _on_judging(self, progress: StepProgress) -> None:
         if self.course is not None and self.is_ours:

@@ -160,7 +160,8 @@ class InstallEnvironmentDialog(Dialog):
         elsewhere = phrase("training.there_is_not_enough_space")
         kind = _variant_text(need)
         shown = f"▲ {ErrorMessage(text, elsewhere)}" if is_short else text
-        self.room.setText("\n".join(line for line in (kind, shown) if line))
+        kept = phrase("training.the_one_there_is_kept_as") if need.replaces else ""
+        self.room.setText("\n".join(line for line in (kind, kept, shown) if line))
         self.room.set_tone("warning" if is_short or need.lacks_cuda else "text")
         self._show_network(need.download_bytes, need.python if need.fetches_python else "")
         if self._is_allowed and not is_short:

@@ -22,7 +22,7 @@ from app.training.runs.training_list import DAMAGED, NOTE_CHARACTERS, TrainingEn
 from app.training.ui import training_texts
 from app.training.ui.job_dialogs import ImportJobDialog
 from app.uikit.desktop import Pickers
-from app.uikit.dialogs import Dialog, cancel_or, scrolled_height
+from app.uikit.dialogs import Dialog, ask_to_leave, cancel_or, scrolled_height
 from app.uikit.page import EntryActions, EntryKey, NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.undo import UndoableAction
@@ -209,8 +209,20 @@ class TrainingNameDialog(Dialog):
             parent,
             content=content,
         )
+        self._kept_note = self.entered[1]
         self.name.selectAll()
         self.name.setFocus()
+
+    def reject(self) -> None:
+        """Close the dialog, after a question if what was written in the note would be lost."""
+        if self.entered[1] != self._kept_note:
+            ask_to_leave(self._theme, self, self._leave)
+        else:
+            super().reject()
+
+    def _leave(self) -> None:
+        self._kept_note = self.entered[1]
+        self.reject()
 
     @property
     def entered(self) -> tuple[str, str | None]:

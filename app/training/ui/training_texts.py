@@ -149,10 +149,11 @@ def entry_sign(entry: TrainingEntry) -> tuple[str, str]:
 
 OK, NOTE, WARN, BLOCK = "ok", "note", "warn", "block"  # levels of PreflightFinding; "ok": nothing was found
 
-_DATA = (
-    "no_rows", "few_rows", "some_rows", "too_long", "rows_dropped", "rows_split", "lengths", "validation_empty",
-    "validation_shared", "holdout_shared", "holdout_known", "data_unfrozen", "stop_in_answer",
-)  # fmt: skip
+_DATA = {  # topics by code, all other than that of the line about the split
+    "no_rows": "amount", "few_rows": "amount", "some_rows": "amount", "too_long": "length", "rows_dropped": "length",
+    "rows_split": "length", "lengths": "length", "validation_empty": "validation", "validation_shared": "repeats",
+    "holdout_shared": "repeats", "holdout_known": "repeats", "data_unfrozen": "hash", "stop_in_answer": "content",
+}  # fmt: skip
 _FORM = (
     "end_unknown", "end_not_stopping", "end_masked", "nothing_trained", "prompts_trained", "prompts_wanted",
     "double_bos", "pad_is_end", "template_differs",
@@ -180,7 +181,7 @@ def check_lines(draft: TrainingDraft, *, has_preview: bool) -> list[CheckLine]:
     """Return the lines for the last check, the gravest first. `has_preview`: the trainer has examined the data."""
     forecast = draft.forecast
     found = [_line(finding) for finding in (forecast.findings if forecast else ())]
-    made = [_environment(draft), _data(draft, found), *_form(draft, found, has_preview=has_preview), _sleep()]
+    made = [_environment(draft), _data(draft), *_form(draft, found, has_preview=has_preview), _sleep()]
     lines = [*(line for line in made if line is not None), *found]
     order = (BLOCK, WARN, OK, NOTE)
     return sorted(lines, key=lambda line: order.index(line.level))
@@ -211,15 +212,17 @@ def _environment(draft: TrainingDraft) -> CheckLine | None:
     return CheckLine(BLOCK, phrase("common.training_environment"), text, "goal")
 
 
-def _data(draft: TrainingDraft, lines: list[CheckLine]) -> CheckLine | None:
-    if draft.frozen is None or any(line.topic == _data_name() and line.level == BLOCK for line in lines):
+def _data(draft: TrainingDraft) -> CheckLine | None:
+    findings = draft.forecast.findings if draft.forecast else ()
+    if draft.frozen is None or any(one.code in _DATA and one.level == BLOCK for one in findings):
         return None
     counts = (
         (phrase("training.n_for_training"), draft.frozen.train),
         (phrase("training.n_for_validation"), draft.frozen.validation),
         (phrase("training.n_for_the_test_never"), draft.frozen.holdout),
     )
-    return CheckLine(OK, _data_name(), join_facts(*(words.format(n=f"{count:,}") for words, count in counts)))
+    topic = phrase("training.data_topic.split")
+    return CheckLine(OK, topic, join_facts(*(words.format(n=f"{count:,}") for words, count in counts)))
 
 
 def _form(draft: TrainingDraft, lines: list[CheckLine], *, has_preview: bool) -> list[CheckLine]:
@@ -246,7 +249,7 @@ def _sleep() -> CheckLine:
 def _line(finding: PreflightFinding) -> CheckLine:
     code = finding.code
     if code in _DATA:
-        topic, step = _data_name(), "model" if code in _BY_SETTINGS else "data"
+        topic, step = phrase(f"training.data_topic.{_DATA[code]}"), "model" if code in _BY_SETTINGS else "data"
     elif code in _FORM:
         topic, step = _form_name(), "model"
     elif code in _MACHINE:
@@ -281,10 +284,6 @@ def _formatted(value: object) -> object:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return f"{value:,}" if type(value) is int else value
-
-
-def _data_name() -> str:
-    return phrase("common.data")
 
 
 def _form_name() -> str:

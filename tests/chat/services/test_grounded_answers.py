@@ -66,9 +66,12 @@ def test_documents_are_quoted_without_a_model_and_while_the_engine_is_needed_els
     question = "土に接する部材の鉄筋のかぶりは？"
     written = grounded.ask(RIGHT)
     grounded.engine.end()
+    stages = []
+    grounded.session.stage_changed.connect(stages.append)
     grounded.engine.refusal = AppError("training_has_memory")
     quoted = grounded.ask(question)
     grounded.engine.refusal = None
+    assert {one.is_shared for one in stages if one.kind == "searching"} == {True}
     grounded.library.remove(grounded.library.models()[0].id)
     alone = grounded.ask(question)
     for answer in (quoted, alone):

@@ -262,6 +262,10 @@ def test_the_stage_is_said_in_words(growing, monkeypatch):
         (AnswerStage("reading", 0.4, 0.0), "質問を読んでいます 40 %"),
         (AnswerStage("answering", None, -2.44), "回答中… 2.4 秒"),
         (AnswerStage("searching"), "資料を探しています"),
+        (
+            AnswerStage("searching", is_shared=True),
+            "資料を探しています（評価か学習も動いているため遅くなります）",
+        ),
         (AnswerStage("passages", None, 0.0, 12, 0.031), "資料 12 か所が見つかりました（検索 31 ms）"),
         (
             AnswerStage("loading", 0.5, -3.0, 12, 0.031),

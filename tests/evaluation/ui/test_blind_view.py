@@ -310,16 +310,19 @@ def test_kappa_waits_for_30_answers_and_is_shown_then(open_desk: Open) -> None:
 # ------------------------------------------------------------------------------------------------------------ texts
 
 
-def test_answers_are_shown_as_they_were_written_and_the_reference_when_it_is_asked_for(open_desk: Open) -> None:
+def test_answers_of_both_sides_are_plain_text_and_the_reference_is_shown_when_it_is_asked_for(open_desk: Open) -> None:
     hostile = "<b>太字</b> **強調** <img src=x> ‮逆"
-    desk = open_desk(blind_study(1, answers={(BASE, 1): hostile, (TUNED, 1): ""}))
+    excerpt = "**「幅」[1]**\n\n| 行 | 幅 |\n|---:|---|\n| 2 | 2 m [1] |"
+    desk = open_desk(blind_study(1, answers={(BASE, 1): hostile, (TUNED, 1): excerpt}))
     desk.begin()
     voting = desk.view.voting
     texts = {voting.answers.a.text.plain_text(), voting.answers.b.text.plain_text()}
-    assert texts == {"<b>太字</b> **強調** <img src=x> ‹U+202E›逆", "（回答なし）"}
+    assert texts == {"<b>太字</b> 強調 <img src=x> ‹U+202E›逆", "「幅」[1]\n\n行 / 幅\n2 / 2 m [1]"}
     assert not voting.reference.isVisible()
     voting.reference_button.click()
     assert (voting.reference.isVisible(), voting.reference.text()) == (True, "正解 1")
+    voting.answers.show_answers("", hostile)
+    assert voting.answers.a.text.plain_text() == "（回答なし）"
 
 
 def test_a_long_answer_scrolls_inside_and_begins_at_its_top_with_the_next_question(open_desk: Open) -> None:

@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.application import AppContext
+from app.application import AppContext, _on_state_changed
 from app.base.errors import AppError
 from app.base.paths import Paths
 from app.base.wording import phrase
@@ -192,6 +192,14 @@ def test_the_page_is_opened_by_its_key_and_says_what_it_is_for(scene: Scene) -> 
     words = ["ファイルから取り込む…", "自分で書く…", "会話の評価（良い・悪い）から作る…"]
     assert [action.text() for action in menu.actions()] == words
     menu.close()
+
+
+def test_what_a_command_adds_is_listed_when_the_window_is_used_again(scene: Scene) -> None:
+    scene.open_page()
+    assert scene.listed() == []
+    scene.set("窓口")
+    _on_state_changed(Qt.ApplicationState.ApplicationActive, scene.parts)
+    scene.until(lambda: scene.listed() == [("質問集", None), ("窓口", "2 問　社外秘")])
 
 
 def test_a_file_that_is_dropped_becomes_a_set_and_is_shown(scene: Scene, tmp_path: Path) -> None:

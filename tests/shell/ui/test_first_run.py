@@ -607,6 +607,24 @@ def test_with_nothing_at_hand_the_sample_is_read_and_can_be_asked(parts, greet, 
     assert parts.page.composer.text() == ""
 
 
+def test_from_the_choice_of_a_folder_to_the_offer_it_says_what_it_does(greet, qtbot, tmp_path):
+    folder = tmp_path / "規程"
+    folder.mkdir()
+    (folder / "旅費.md").write_text(RULE, "utf-8")
+    step = greet().documents
+    step.window().show_step(2)
+    step.add([folder])
+    assert (step.queue.isVisible(), step.queue.work_label.text()) == (True, "資料を調べています…")
+    silent = []
+
+    def is_offered() -> bool:
+        silent.extend([True] if not step.has_offer and not step.queue.isVisible() else [])
+        return step.has_offer
+
+    qtbot.waitUntil(is_offered, timeout=60_000)
+    assert (silent, step.queue.isVisible()) == ([], False)
+
+
 def test_a_file_without_text_is_told_of_and_another_can_be_chosen(parts, greet, qtbot, tmp_path):
     empty = tmp_path / "壊れた.pdf"
     empty.write_bytes(b"%PDF-1.4 nothing")

@@ -158,7 +158,7 @@ def test_a_start_beside_another_training_says_why_it_waits(driver: CheckDriver) 
 def test_findings_stand_by_their_gravity_each_with_the_way_to_mend_it(driver: CheckDriver) -> None:
     step = driver.checked(PLAN)
     assert driver.lines() == [
-        ("warn", "データ"), ("ok", "データ"), ("ok", "会話書式"), ("ok", "スリープ"), ("note", "会話書式"),
+        ("warn", "データの量"), ("ok", "データの分割"), ("ok", "会話書式"), ("ok", "スリープ"), ("note", "会話書式"),
     ]  # fmt: skip
     warning, counts, *_ = step.findings.rows
     assert "48 行しかなく" in warning.text.text()
@@ -166,6 +166,11 @@ def test_findings_stand_by_their_gravity_each_with_the_way_to_mend_it(driver: Ch
     driver.click(warning.button)
     assert driver.led_to == ["data"]
     assert not counts.button.isVisible()
+
+
+def test_lines_about_data_have_names_of_their_own() -> None:
+    topics = {*training_texts._DATA.values(), "split"}
+    assert len({phrase(f"training.data_topic.{topic}") for topic in topics} - {phrase("common.data")}) == len(topics)
 
 
 def test_what_forbids_to_begin_leaves_nothing_to_do_but_to_mend_it(driver: CheckDriver) -> None:
@@ -262,7 +267,7 @@ def test_where_memory_is_short_the_settings_that_suffice_are_one_click(driver: C
 
 def test_without_an_environment_what_can_be_said_is_said(driver: CheckDriver) -> None:
     step = driver.checked(None)
-    assert driver.lines() == [("block", "学習環境"), ("ok", "データ"), ("ok", "スリープ")]
+    assert driver.lines() == [("block", "学習環境"), ("ok", "データの分割"), ("ok", "スリープ")]
     assert offered(step) == ""
     assert step.forecast.source.text().startswith(phrase("training.rough_the_number_of_tokens"))
     assert not step.forecast.trial_button.isVisible()

@@ -23,7 +23,7 @@ from app.inference.services.engine import EngineClient
 from app.models.artifact_steps import StepProgress
 from app.training.runs import run_folders
 from app.training.runs.run_journal import JOURNAL_FILE
-from app.training.services import training_run
+from app.training.services import run_follower, training_run
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui import run_texts
 from app.training.ui.run_step import RunStep
@@ -143,6 +143,19 @@ def told(*losses: float) -> list[Event]:
             made.append(Sample(10 * place, question, answer if place else "分かりません", place > 0))
         made.append(Checkpoint(10 * place, "x", 1000, 0.1))
     return made
+
+
+@pytest.mark.parametrize("short_bytes", [run_follower.SHORT_BYTES, 0])
+def test_a_run_is_read_before_it_is_drawn_unless_its_journal_is_long(
+    driver: RunDriver, monkeypatch: pytest.MonkeyPatch, short_bytes: int
+) -> None:
+    monkeypatch.setattr(run_follower, "SHORT_BYTES", short_bytes)
+    driver.tell(step_event(3))
+    step = RunStep(driver.theme, driver.trainings, driver.run, driver.pause_study)
+    driver.qtbot.addWidget(step)
+    step.show()
+    assert (step.follower.course is not None) == (short_bytes > 0)
+    driver.until(lambda: step.follower.course is not None)
 
 
 def test_a_run_of_this_program_goes_on_is_paused_and_gone_on_with(driver: RunDriver) -> None:

@@ -119,6 +119,7 @@ def test_the_dialog_that_needs_it_offers_it_and_goes_on_when_it_is_there(driver:
     driver.click(offer)
     asked = driver.dialog(InstallEnvironmentDialog)
     driver.wait(lambda: "使います（空き" in asked.room.text())
+    assert "いまの" not in words(asked)
     assert "通信：pip の配布元" in asked.network.text()
     driver.choose("offline")
     asked = driver.dialog(InstallEnvironmentDialog)
@@ -243,6 +244,9 @@ def test_it_is_made_at_a_chosen_place_shown_in_the_settings_and_deleted(
     assert str(drive) in panel.folder_label.text().replace("\u200b", "")
     assert driver.parts.preferences.value.training_folder == str(drive)
     assert panel.make_button.text() == "作り直す"
+    dialog = driver.ask("make")
+    driver.wait(lambda: "いまの学習環境は、" in dialog.room.text())
+    dialog.reject()
     driver.click(panel.remove_button)
     with driver.signal("removed"):
         driver.click(driver.dialog(Dialog).buttons["remove"])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QObject, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -26,6 +26,7 @@ from app.training.services.training_runner import TrainingRunner
 from app.training.ui.page import TrainingPage
 from app.training.ui.step_factory import WizardStepFactory
 from app.training.ui.wizard import DraftWizard, PrimaryAction, RunWizard, WizardStep
+from app.uikit.dialogs import Dialog
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from app.uikit.widgets.list_rows import DescriptionRole, EntryRole
@@ -287,6 +288,26 @@ def test_a_note_alone_is_taken_back_too(driver: PageDriver) -> None:
     )  # fmt: skip
     undo()
     assert (training_list.read_note(folder), len(driver.undone)) == ("前のメモ", 1)
+
+
+def test_escape_asks_before_a_written_note_is_lost_and_closes_at_once_without_one(driver: PageDriver) -> None:
+    folder = driver.run("学習")
+    page = driver.open()
+    driver.choose("学習")
+    dialog = page.entry_actions.edit(page.list.entry)
+    assert dialog.note is not None
+    dialog.note.setPlainText("書きかけ")
+    for key, is_open in (("cancel", True), ("leave", False)):
+        driver.qtbot.keyClick(dialog.note, Qt.Key.Key_Escape)
+        (asked,) = dialog.findChildren(Dialog)
+        assert asked.accessibleName() == phrase("uikit.close_without_saving_your_changes")
+        asked.buttons[key].click()
+        assert dialog.isVisible() == is_open
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert training_list.read_note(folder) == ""
+    dialog = page.entry_actions.edit(page.list.entry)
+    driver.qtbot.keyClick(dialog.name, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
 
 
 def test_a_training_that_is_over_is_planned_once_more(driver: PageDriver, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ class StageLine(Label):
         seconds = max(0.0, time.monotonic() - stage.started_at)
         match stage.kind:
             case "searching":
-                return phrase("chat.searching_documents")
+                return phrase("chat.searching_beside_other_work" if stage.is_shared else "chat.searching_documents")
             case "loading":
                 doing = join_facts(phrase("chat.loading_the_model_s_s", s=int(seconds)), self._time_left.words)
             case "reading":

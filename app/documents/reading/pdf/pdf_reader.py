@@ -277,7 +277,6 @@ class _Reader:
         self._on_progress = on_progress
         self._recognizer = recognizer
         self._helpers = helpers
-        self._pages_begun = 0
         self._characters = limits.CharacterBudget()
         self._unmapped = self._letters = 0
         self._tables = 0
@@ -320,8 +319,7 @@ class _Reader:
             yield from map(self._read, numbers)
 
     def _read(self, number: int) -> _PageReading:
-        self._pages_begun += 1
-        self._on_progress(self._pages_begun, len(self._document))
+        self._on_progress(number, len(self._document))  # helpers read most of the pages before it
         return _read_page(self._document, number, self._recognizer)
 
     def _take(self, reading: _PageReading) -> TextPage:
