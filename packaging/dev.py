@@ -24,9 +24,10 @@ if sys.version_info < (3, 11):  # noqa: UP036  said in a sentence, before newer 
 import io
 import json
 import os
+import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,7 @@ def check(arguments: list[str]) -> int:
         prepare_training()
     began = time.monotonic()
     *readers, tests = check_commands(arguments)
+    require_tools(argv[0] for argv in (*readers, tests))
     beside = ThreadPoolExecutor(max_workers=1)
     try:
         reading = [beside.submit(run_tool, argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for argv in readers]
@@ -161,16 +163,20 @@ def run_tool(argv: Sequence[str], **options: Any) -> tuple[str, tuple[float, int
     """Return what a tool of .venv wrote, if `options` of subprocess catch it, its seconds, and its exit status."""
     started = time.monotonic()
     command = [str(PYTHON.parent / argv[0]), *argv[1:]]
-    try:
-        run = subprocess.run(
-            command, cwd=ROOT, env=check_environment(), encoding="utf-8", errors="replace", check=False, **options
-        )
-    except FileNotFoundError:
-        raise SetupError(
-            f".venv に {argv[0]} がありません。先に準備してください / {argv[0]} is missing, set up first:\n"
-            "    python3 packaging/dev.py setup"
-        ) from None
+    run = subprocess.run(
+        command, cwd=ROOT, env=check_environment(), encoding="utf-8", errors="replace", check=False, **options
+    )
     return run.stdout, (time.monotonic() - started, run.returncode)
+
+
+def require_tools(names: Iterable[str]) -> None:
+    """Raise SetupError, before any tool begins, for one that .venv lacks."""
+    for name in names:
+        if shutil.which(name, path=str(PYTHON.parent)) is None:
+            raise SetupError(
+                f".venv に {name} がありません。先に準備してください / {name} is missing, set up first:\n"
+                "    python3 packaging/dev.py setup"
+            )
 
 
 def compile_tests() -> None:

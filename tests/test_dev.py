@@ -268,11 +268,13 @@ def test_a_failure_of_an_earlier_run_is_not_run_again(ready):
     assert ready.tests() == [f"pytest {THREE} -m not slow"]
 
 
-def test_a_missing_tool_is_told_in_one_sentence(ready):
-    (ready.root / ".venv/bin/mypy").unlink()
+@pytest.mark.parametrize("tool", ["mypy", "pytest"])
+def test_a_missing_tool_is_told_in_one_sentence_before_any_other_begins(ready, tool):
+    (ready.root / "tests").mkdir()  # as in a fresh clone, whose modules are compiled first
+    (ready.root / ".venv/bin" / tool).unlink()
     run = ready.command("check")
-    assert (run.returncode, "Traceback" in run.stderr) == (1, False)
-    assert "mypy is missing" in run.stderr
+    assert (run.returncode, "Traceback" in run.stderr, ready.calls()) == (1, False, [])
+    assert f"{tool} is missing" in run.stderr
     assert "dev.py setup" in run.stderr
 
 
