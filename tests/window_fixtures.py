@@ -104,7 +104,6 @@ def open_window(
         opened.append(parts)
         parts.window.resize(width, height)
         parts.window.show()
-        qtbot.waitExposed(parts.window)
         return parts
 
     yield open_
