@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 
 from app.application import AppContext, build
 from app.base.paths import Paths
@@ -87,7 +86,7 @@ def _asked(environment: training_environment.TrainingEnvironment) -> dict[str, A
 
 @pytest.fixture
 def open_window(
-    where: Paths, store: Store, theme: Theme, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+    where: Paths, store: Store, theme: Theme, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., AppContext]]:
     """Opens the window at a size, after the test has filled the store. Closed, with its engine, when the test ends."""
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
@@ -104,7 +103,6 @@ def open_window(
         opened.append(parts)
         parts.window.resize(width, height)
         parts.window.show()
-        qtbot.waitExposed(parts.window)
         return parts
 
     yield open_

@@ -1,16 +1,20 @@
 """What a person does and sees in conversations, and the page 質問 over doubles of its services."""
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QObject, Qt, QUrl, Signal, SignalInstance
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QMenu, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
+from app.base import paths, programs
 from app.base.confidentiality import Label
 from app.base.errors import AppError
 from app.base.paths import Paths
@@ -30,13 +34,17 @@ from app.documents.services.document_library import DocumentLibrary
 from app.inference.local_model import LocalModel
 from app.models import catalogue
 from app.uikit.page import NavigationSignals
-from app.uikit.theme import Theme
+from app.uikit.theme import Theme, unstyled
+from tests.documents.reading.pdf_maker import Pdf, text
 from tests.scene import Scene
+from tests.waiting import process_until
 
 NONE = Qt.KeyboardModifier.NoModifier
 CONTROL, SHIFT, ALT = (getattr(Qt.KeyboardModifier, f"{name}Modifier") for name in ("Control", "Shift", "Alt"))
 LEFT = Qt.MouseButton.LeftButton
 ANSWER_MS = 30_000
+TIMEOUT_MS = 60_000
+SENTENCE = "発電機は毎月一回、無負荷で五分以上の運転を行う。"
 
 DETAILS = AnswerDetails(
     "m",
@@ -164,7 +172,6 @@ def transcript(theme: Theme, qtbot: QtBot) -> SeenTranscript:
     qtbot.addWidget(transcript)
     transcript.resize(900, 600)
     transcript.show()
-    qtbot.waitExposed(transcript)
     transcript.activateWindow()
     return transcript
 
@@ -183,11 +190,11 @@ def page(scene: Scene, theme: Theme, qtbot: QtBot) -> Iterator[ChatPage]:
     """The page over the real services and the fake engine."""
     documents = DocumentLibrary(scene.where.documents, [], scene.where.logs)  # never opened
     services = (scene.session, scene.conversations, scene.presets, scene.library, scene.preferences, documents)
-    page = ChatPage(theme, NavigationSignals(), *services)
+    with unstyled():
+        page = ChatPage(theme, NavigationSignals(), *services)
     qtbot.addWidget(page)
     page.resize(1000, 700)
     page.show()
-    qtbot.waitExposed(page)
     yield page
     scene.session.close()
 
@@ -229,6 +236,37 @@ class Window:
     def activate(self) -> None:
         self.window.activateWindow()
         self.qtbot.waitUntil(self.window.isActiveWindow)
+
+
+@pytest.fixture(scope="module")
+def read_once(tmp_path_factory: pytest.TempPathFactory, qapp: QApplication) -> Path:
+    """A folder with a PDF file of three pages, SENTENCE on its second, a copy, and documents in which it was read."""
+    folder = tmp_path_factory.mktemp("read")
+    pdf = Pdf()
+    for number in range(1, 4):
+        written = SENTENCE if number == 2 else "別の文である。"
+        pdf.page(text(72, 720, f"第{number}節　点検", 16) + text(72, 300, written, 11))
+    (folder / "規程.pdf").write_bytes(pdf.bytes())
+    shutil.copy2(folder / "規程.pdf", folder / "copy")
+    kept = paths.locate(str(folder))
+    with closing(DocumentLibrary(kept.documents, programs.reader_command(kept.documents), kept.logs)) as documents:
+        documents.open()
+        process_until(lambda: documents.is_open)
+        documents.add_collection("規程", paths=[folder / "規程.pdf"])
+        process_until(lambda: any(one.sections for one in documents.collections()))
+        assert [one.sections for one in documents.collections()] == [3]
+    return folder
+
+
+@pytest.fixture
+def with_document(read_once: Path, where: Paths, open_window: Callable[..., AppContext], qtbot: QtBot) -> AppContext:
+    """The window with the file of `read_once` that was read."""
+    shutil.copy2(read_once / "copy", read_once / "規程.pdf")
+    shutil.copy(read_once / "documents.sqlite", where.documents)
+    parts = open_window()
+    with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
+        parts.documents.open()
+    return parts
 
 
 # --------------------------------------------------------------------- doubles
@@ -356,24 +394,15 @@ class Double:
         self.documents = DocumentLibrary(where.documents, [], where.logs)  # never opened
         self.opened: list[QUrl] = []
         self.navigation = NavigationSignals()
-        self.page = ChatPage(
-            theme,
-            self.navigation,
-            self.session,
-            Conversations(store),
-            self.presets,
-            self.library,
-            self.preferences,
-            self.documents,
-            self.opened.append,
-        )
+        services = (self.session, Conversations(store), self.presets, self.library, self.preferences, self.documents)
+        with unstyled():
+            self.page = ChatPage(theme, self.navigation, *services, self.opened.append)
         self.header, self.composer = self.page.header, self.page.composer
         self.transcript, self.requests = self.page.transcript, self.page.transcript.requests
         self.banner, self.calls = self.page.banner, self.session.calls
         qtbot.addWidget(self.page)
         self.page.resize(1100, 800)
         self.page.show()
-        qtbot.waitExposed(self.page)
 
     def open(self, *messages: Message) -> None:
         self.session.about_to_leave.emit()

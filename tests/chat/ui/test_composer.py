@@ -159,7 +159,6 @@ def test_the_window_does_not_see_shortcuts_during_a_conversion(desk, qtbot):
     window = desk.composer.window()
     for keys in ("Esc", "Ctrl+N", "Return"):
         QShortcut(QKeySequence(keys), window, lambda keys=keys: fired.append(keys))
-    qtbot.waitExposed(window)
     window.activateWindow()
     desk.convert(("へんかん", ""))
     desk.click(Key.Key_Escape)

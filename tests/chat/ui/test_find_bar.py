@@ -49,7 +49,6 @@ class Finder:
         qtbot.addWidget(self.window)
         self.window.resize(900, 600)
         self.window.show()
-        qtbot.waitExposed(self.window)
 
     def show(self, *texts: str) -> None:
         self.transcript.show_messages(conversation(*texts))

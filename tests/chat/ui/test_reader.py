@@ -30,14 +30,11 @@ from app.documents.whole_document import ReadingPlace, WholeDocument, WholeSecti
 from app.uikit.page import NavigationSignals
 from app.uikit.theme import Theme
 from tests.chat.driver import store_thread
-from tests.chat.ui.driver import CONTROL, LEFT, SHIFT, Window, clipboard, heard, press
-from tests.documents.reading.pdf_maker import Pdf, text
+from tests.chat.ui.driver import CONTROL, LEFT, SENTENCE, SHIFT, TIMEOUT_MS, Window, clipboard, heard, press
 from tests.documents.test_section_search import SECTIONS, fill
 from tests.uikit.ui.conversion import convert
 
 Key = Qt.Key
-TIMEOUT_MS = 60_000
-SENTENCE = "発電機は毎月一回運転する。"
 
 
 class Read:
@@ -103,7 +100,6 @@ def view(theme: Theme, qtbot: QtBot) -> ReaderView:
     qtbot.addWidget(view)
     view.resize(900, 600)
     view.show()
-    qtbot.waitExposed(view)
     return view
 
 
@@ -381,20 +377,8 @@ def test_only_the_document_that_was_asked_for_last_is_shown(read, library, monke
 
 
 @pytest.fixture
-def parts(open_window: Callable[..., AppContext], tmp_path: Path, qtbot: QtBot) -> AppContext:
-    """A window with one PDF file of three pages that was read."""
-    pdf = Pdf()
-    for number in range(1, 4):
-        written = SENTENCE if number == 2 else "別の文である。"
-        pdf.page(text(72, 720, f"第{number}節　点検", 16) + text(72, 300, written, 11))
-    path = tmp_path / "規程.pdf"
-    path.write_bytes(pdf.bytes())
-    parts = open_window()
-    with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
-        parts.documents.open()
-    with qtbot.waitSignal(parts.documents.queue.emptied, timeout=TIMEOUT_MS):
-        parts.documents.add_collection("規程", paths=[path])
-    return parts
+def parts(with_document: AppContext) -> AppContext:
+    return with_document
 
 
 def opened(parts: AppContext, query: str, qtbot: QtBot) -> ReaderPage:

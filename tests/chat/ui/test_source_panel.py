@@ -1,7 +1,6 @@
 """A source beside the conversation: its text or its page, the way through the sources, and narrow windows."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,20 @@ from app.documents.grounding import claims, grounding_record
 from app.documents.grounding.grounding_record import CitedSource, Grounding
 from app.documents.records import Document
 from tests.chat.driver import store_thread
-from tests.chat.ui.driver import ALT, CONTROL, LEFT, Double, buttons, clipboard, press, question
+from tests.chat.ui.driver import (
+    ALT,
+    CONTROL,
+    LEFT,
+    SENTENCE,
+    TIMEOUT_MS,
+    Double,
+    buttons,
+    clipboard,
+    press,
+    question,
+)
 from tests.chat.ui.test_chat_sources import RIGHT, SOURCES, WRONG, message, shown
-from tests.documents.reading.pdf_maker import Pdf, text
 
-TIMEOUT_MS = 60_000
-SENTENCE = "発電機は毎月一回、無負荷で五分以上の運転を行う。"
 QUOTATION = "「発電機は、毎月1回運転する。」\n管理編.pdf　第2章 設備 2.3 発電機（標準）　p.21"
 Key = Qt.Key
 
@@ -153,19 +160,9 @@ def test_in_a_narrow_window_it_takes_the_place_of_the_conversation(double, qtbot
 
 
 @pytest.fixture
-def parts(open_window: Callable[..., AppContext], tmp_path: Path, qtbot: QtBot) -> AppContext:
+def parts(with_document: AppContext) -> AppContext:
     """A window with one PDF file of three pages that was read, and an answer from its second page."""
-    pdf = Pdf()
-    for number in range(1, 4):
-        written = SENTENCE if number == 2 else "別の文である。"
-        pdf.page(text(72, 720, f"第{number}節　点検", 16) + text(72, 300, written, 11))
-    path = tmp_path / "規程.pdf"
-    path.write_bytes(pdf.bytes())
-    parts = open_window()
-    with qtbot.waitSignal(parts.documents.opened, timeout=TIMEOUT_MS):
-        parts.documents.open()
-    with qtbot.waitSignal(parts.documents.queue.emptied, timeout=TIMEOUT_MS):
-        parts.documents.add_collection("規程", paths=[path])
+    parts = with_document
     document = read_document(parts)
     read = "前の文である。" + SENTENCE
     source = CitedSource("規程", "internal", document.name, document.path, read, ("第2節　点検",), "", 1, 3)

@@ -65,7 +65,6 @@ class PageDriver(DocumentsDriver):
         qtbot.addWidget(self.page)
         self.page.resize(1200, 800)
         self.page.show()
-        qtbot.waitExposed(self.page)
         self.wait(lambda: self.documents.is_open)
 
     def settle(self) -> None:

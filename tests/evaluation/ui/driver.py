@@ -32,7 +32,6 @@ class Driver(QObject):
             self.qtbot.addWidget(self.window)
         self.window.resize(width, height)
         self.window.show()
-        self.qtbot.waitExposed(self.window)
 
     @property
     def failed(self) -> list[str]:

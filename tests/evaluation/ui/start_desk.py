@@ -111,7 +111,6 @@ class StartDesk(Driver):
         self.qtbot.addWidget(dialog)
         dialog.request_made.connect(self.wishes.append)
         dialog.show()
-        self.qtbot.waitExposed(dialog)
         self.until(lambda: dialog.expert.name.placeholderText() or not dialog.kinds.key)
         if kind:
             self.click(dialog.kinds.answers[kind].radio)

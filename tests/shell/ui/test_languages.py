@@ -1,5 +1,6 @@
 """The window in Japanese and English: every string has its English, and an English window has nothing Japanese."""
 
+import json
 import os
 import re
 import subprocess
@@ -40,26 +41,41 @@ def in_english(qapp: QApplication, theme: Theme) -> Iterator[None]:
 # --------------------------------------------------------------- which language
 
 
-@pytest.mark.parametrize(
-    ("environment", "spoken"),
-    [
-        ({"LANG": "ja_JP.UTF-8"}, "ja"),
-        ({"LANG": "C"}, "ja"),
-        ({"LANG": "POSIX"}, "ja"),
-        ({}, "ja"),
-        ({"LANG": "xx_YY.Z"}, "ja"),
-        ({"LANG": "en_GB.UTF-8"}, "en"),
-        ({"LANG": "de_DE.UTF-8"}, "en"),
-        ({"LANG": "ja_JP.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, "en"),
-    ],
-)
+SYSTEMS = [
+    ({"LANG": "ja_JP.UTF-8"}, "ja"),
+    ({"LANG": "C"}, "ja"),
+    ({"LANG": "POSIX"}, "ja"),
+    ({}, "ja"),
+    ({"LANG": "xx_YY.Z"}, "ja"),
+    ({"LANG": "en_GB.UTF-8"}, "en"),
+    ({"LANG": "de_DE.UTF-8"}, "en"),
+    ({"LANG": "ja_JP.UTF-8", "LC_MESSAGES": "en_US.UTF-8"}, "en"),
+]
+# Qt reads the environment once in each process.
+RESOLVE = """
+import json, os, sys
+from app.uikit.localization import resolve_language
+for environment in json.loads(sys.argv[1]):
+    if os.fork():
+        os.wait()
+    else:
+        os.environ.update(environment)
+        print(resolve_language("system"), flush=True)
+        os._exit(0)
+"""
+
+
+def said(code: str, cases: object, environment: dict[str, str]) -> list[str]:
+    """Run code that forks a process for each case, whose modules are then loaded once, and return its words."""
+    command = [sys.executable, "-c", code, json.dumps(cases)]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the language is no variable")
-def test_the_system_decides_unless_it_says_nothing(environment: dict[str, str], spoken: str) -> None:
+def test_the_system_decides_unless_it_says_nothing() -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
-    code = "from app.uikit.localization import resolve_language as resolve; print(resolve('system'))"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=kept | environment, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == spoken
+    assert said(RESOLVE, [environment for environment, _ in SYSTEMS], kept) == [spoken for _, spoken in SYSTEMS]
 
 
 def test_a_wish_goes_before_the_system() -> None:
@@ -67,35 +83,31 @@ def test_a_wish_goes_before_the_system() -> None:
 
 
 START = """
-import sys
+import json, os, sys
 from app import application
 from app.base import wording
 def told(*_parts):
     print(wording.current_language(), flush=True)
-    raise SystemExit
+    os._exit(0)
 application.build = told
-application.run(sys.argv[1], sys.argv[2] or None)
+for folder, wish in json.loads(sys.argv[1]):
+    if os.fork():
+        os.wait()
+    else:
+        application.run(folder, wish)
+        os._exit(1)
 """
 
 
-@pytest.mark.parametrize(
-    ("setting", "wish", "spoken"),
-    [
-        ("system", "", "ja"),
-        ("en", "", "en"),
-        ("ja", "en", "en"),
-        pytest.param("ja", "", "ja", marks=pytest.mark.slow),
-        pytest.param("en", "ja", "ja", marks=pytest.mark.slow),
-    ],
-)
-def test_the_window_starts_in_the_language_of_the_setting_unless_another_is_wished_for(
-    tmp_path: Path, setting: str, wish: str, spoken: str
-) -> None:
-    settings.save(tmp_path / "settings.json", Settings(language=setting))
-    command = [sys.executable, "-c", START, str(tmp_path), wish]
-    environment = os.environ | {"LC_ALL": "C.UTF-8"}
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == [spoken], done.stderr
+@pytest.mark.skipif(sys.platform != "linux", reason="a process that forks")
+def test_the_window_starts_in_the_language_of_the_setting_unless_another_is_wished_for(tmp_path: Path) -> None:
+    wishes = [("system", None), ("en", None), ("ja", "en"), ("ja", None), ("en", "ja")]
+    folders = [tmp_path / str(number) for number in range(len(wishes))]
+    for folder, (setting, _) in zip(folders, wishes, strict=True):
+        folder.mkdir()
+        settings.save(folder / "settings.json", Settings(language=setting))
+    cases = [(str(folder), wish) for folder, (_, wish) in zip(folders, wishes, strict=True)]
+    assert said(START, cases, os.environ | {"LC_ALL": "C.UTF-8"}) == ["ja", "en", "en", "ja", "ja"]
 
 
 def test_changing_the_language_leaves_nothing_of_the_other(qapp: QApplication, in_english: None) -> None:

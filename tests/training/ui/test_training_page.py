@@ -98,7 +98,6 @@ class PageDriver(Driver):
 
     def open(self) -> TrainingPage:
         self.page.show()
-        self.qtbot.waitExposed(self.page)
         return self.page
 
     @property

@@ -21,7 +21,6 @@ def shown(qtbot: QtBot, field: Field) -> AutoSpin:
     spin.show_number(None)
     qtbot.addWidget(spin)
     spin.show()
-    qtbot.waitExposed(spin)
     spin.setFocus()
     return spin
 
