@@ -24,7 +24,7 @@ from app.base.wording import phrase
 from app.evaluation.records import ReportSection, ReportTable, System
 from app.evaluation.report.result_view_data import ResultViewData
 from app.evaluation.ui import result_texts
-from app.evaluation.ui.comparison_cards import ComparisonCard, DifferencesCard, RowCard
+from app.evaluation.ui.comparison_cards import ComparisonCard, DifferencesCard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
