@@ -5,7 +5,7 @@ a command waits for; a dataclass is needed for `dataclasses.asdict`, and to leav
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -69,18 +69,18 @@ def convert(data: Any, kind: type[T]) -> T:
 def _refuse_unknown(data: Any, value: Any) -> None:
     """Raise ValueError if `data`, an object or a list, has a field that the class of `value` lacks, which msgspec would
     drop silently."""
-    pairs: Iterable[tuple[Any, Any]]
-    if isinstance(data, list):
-        pairs = zip(data, value, strict=False)
-    elif isinstance(value, dict):
-        pairs = zip(data.values(), value.values(), strict=False)
-    else:
-        if unknown := data.keys() - type(value).__match_args__:
-            raise ValueError(f"{type(value).__name__} has no {min(unknown)[:_SHOWN]!r}")
-        pairs = ((item, getattr(value, name)) for name, item in data.items() if type(item) in _HOLDERS)
-    for item, converted in pairs:
+    if isinstance(data, list) or isinstance(value, dict):
+        items = (data, value) if isinstance(data, list) else (data.values(), value.values())
+        for item, converted in zip(*items, strict=False):
+            if type(item) in _HOLDERS:
+                _refuse_unknown(item, converted)
+        return
+    known = type(value).__match_args__
+    if tuple(data) != known and (unknown := data.keys() - known):
+        raise ValueError(f"{type(value).__name__} has no {min(unknown)[:_SHOWN]!r}")
+    for name, item in data.items():
         if type(item) in _HOLDERS:
-            _refuse_unknown(item, converted)
+            _refuse_unknown(item, getattr(value, name))
 
 
 def parse_int(text: str) -> int | float:

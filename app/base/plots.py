@@ -8,6 +8,7 @@ The file is long, because the three kinds of plots share their frame, axes, lege
 """
 
 import dataclasses
+import functools
 import html
 import math
 from collections.abc import Sequence
@@ -390,6 +391,7 @@ def _path(places: Points) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
 
 
+@functools.lru_cache(maxsize=1024)  # a plot is drawn again for each width that its place may get
 def _width(text: str) -> int:
     """Return the approximate width of a text in pixels, at a font size of 12."""
     return sum(12 if ord(character) > 255 else 7 for character in text)

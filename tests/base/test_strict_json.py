@@ -112,3 +112,17 @@ def test_of_a_file_beyond_the_limit_it_is_said_that_it_is_too_large_to_be_read(t
     (tmp_path / "large.json").write_bytes(b"[1, 2, 3]")
     with pytest.raises(OSError, match="too large to be read"):
         strict_json.read_bytes(tmp_path / "large.json", 8)
+
+
+@pytest.mark.parametrize("odd", ["NaN", "-Infinity", "1e999", '"\\ud800"', "1" * 40, "-0.0", "1e-400", '"\\u0000"'])
+def test_a_long_text_is_read_as_a_short_one_is(odd):
+    text = f'[{odd}, {{"a": 1, "a": [0.1, 2.2250738585072011e-308, null]}}]'
+    *values, padding = strict_json.loads(f'{text[:-1]}, "{"x" * strict_json.FREE_VALUES}"]'.encode())
+    assert (repr(values), len(padding)) == (repr(strict_json.loads(text)), strict_json.FREE_VALUES)
+
+
+@pytest.mark.parametrize("wrong", ["01", "[1,]", '"\x01"', "{1: 2}", "1 2", '"\\x"', "\x0b1"])
+def test_what_is_no_json_is_none_in_a_long_text(wrong):
+    for padding in ("", "x" * strict_json.FREE_VALUES):
+        with pytest.raises(ValueError, match="line 1"):
+            strict_json.loads(f'["{padding}", {wrong}]')

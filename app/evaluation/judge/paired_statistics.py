@@ -7,6 +7,7 @@ Agreement is measured by Cohen's kappa and Spearman's rank correlation.
 """
 
 import dataclasses
+import functools
 import math
 import operator
 import statistics
@@ -128,7 +129,7 @@ def means(
     results: Sequence[SystemResult], questions: Sequence[Question], measure: ComparedMeasure
 ) -> list[MeanScore | None]:
     """Return `mean` of each system; faster than one after the other."""
-    values = [_by_question(result, measure) for result in results]
+    values = [by_question(result, measure) for result in results]
     known = [[question for question in questions if question.id in found] for found in values]
     rows = [[found[one.id] for one in of] for found, of in zip(values, known, strict=True)]
     intervals = _intervals(rows, known, (0.0, best_value(measure.name)))
@@ -162,7 +163,7 @@ def compare_pairs(
 ) -> list[Comparison | None]:
     """Return `compare` of each pair of systems; faster than one after the other."""
     systems = {id(one): one for pair in pairs for one in pair}
-    values = {key: _by_question(one, measure) for key, one in systems.items()}
+    values = {key: by_question(one, measure) for key, one in systems.items()}
     return _compare_values(
         measure.name, [(values[id(first)], values[id(second)]) for first, second in pairs], questions
     )
@@ -285,15 +286,24 @@ def _intervals(
         alike.setdefault(tuple(one.id for one in of), []).append(at)
     for ids, places in alike.items():
         if ids:
-            groups, rows = groups_of(questions[places[0]]), [values[at] for at in places]
-            by_question = bootstrap.mean_intervals(rows, (), bounds)
-            by_group = bootstrap.mean_intervals(rows, groups, bounds) if groups else [None] * len(rows)
-            for at, one, other in zip(places, by_question, by_group, strict=True):
+            groups, rows = tuple(groups_of(questions[places[0]])), tuple(tuple(values[at]) for at in places)
+            of_questions = _kept_intervals(rows, (), bounds)
+            of_groups = _kept_intervals(rows, groups, bounds) if groups else [None] * len(rows)
+            for at, one, other in zip(places, of_questions, of_groups, strict=True):
                 found[at] = (one, other)
     return found
 
 
-def _by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, float]:
+@functools.lru_cache(
+    maxsize=16
+)  # a result shows the same intervals in several places, and again when it is opened again
+def _kept_intervals(
+    rows: tuple[tuple[float, ...], ...], groups: tuple[str, ...], bounds: tuple[float, float]
+) -> list[ConfidenceInterval]:
+    return bootstrap.mean_intervals(rows, groups, bounds)
+
+
+def by_question(result: SystemResult, measure: ComparedMeasure) -> dict[str, float]:
     """Return for each question id the mean of its values over the seeds."""
     found: dict[str, list[float]] = {}
     for row in result.rows:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.base.wording import phrase
+from app.evaluation.judge import paired_statistics
 from app.evaluation.judge.paired_statistics import ComparedMeasure
 from app.evaluation.records import Evaluation, JudgeScore, Question, ResultRow, SystemResult
 from app.evaluation.report import grids
@@ -73,17 +74,15 @@ def by_question(evaluation: Evaluation) -> list[tuple[Question, list[tuple[Syste
 
 def questions(evaluation: Evaluation, measure: ComparedMeasure | None) -> list[QuestionViewData]:
     """Return each question with the means of all systems by a measure; [] if no system was asked."""
-    number = {one.system.id: at for at, one in enumerate(evaluation.systems)}
+    values = [paired_statistics.by_question(one, measure) if measure else {} for one in evaluation.systems]
     has_seeds = len(evaluation.seeds) > 1
     found = []
     for question, given in by_question(evaluation) if evaluation.systems else ():
-        means: list[float | None] = [None] * len(evaluation.systems)
-        for result, rows in given:
-            means[number[result.system.id]] = mean(rows, measure) if measure else None
+        means = tuple(of.get(question.id) for of in values)
         known = [value for value in means if value is not None]
         answers = [(result.system.name, row) for result, rows in given for row in rows]
         spread = max(known) - min(known) if known else 0.0
-        found.append(QuestionViewData(question, tuple(means), spread, functools.partial(_answers, answers, has_seeds)))
+        found.append(QuestionViewData(question, means, spread, functools.partial(_answers, answers, has_seeds)))
     return found
 
 
@@ -126,11 +125,6 @@ def changes(
     better.sort(key=lambda one: one.first_score - one.second_score)
     worse.sort(key=lambda one: one.second_score - one.first_score)
     return better[:MOST], worse[:MOST]
-
-
-def mean(rows: list[ResultRow], measure: ComparedMeasure) -> float | None:
-    values = [value for value, _ in _values(rows, measure)]
-    return statistics.fmean(values) if len(values) > 1 else next(iter(values), None)
 
 
 def reason(judgement: JudgeScore | None) -> str:

@@ -1,4 +1,4 @@
-"""Build the data that the window shows of an evaluation. It draws every interval again, 0.5 s for 20 systems."""
+"""Build the data that the window shows of an evaluation. It draws every interval, 0.2 s for 20 systems."""
 
 import dataclasses
 import secrets

@@ -1,7 +1,7 @@
 """Show the tab ブラインド比較: choose two systems, compare their answers without names, and see the result."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt
@@ -123,8 +123,6 @@ class BlindView(QWidget):
         self.banner = Banner(theme)
         self.nothing = Label(tone="text2", wraps=True)
         self.start = BlindStartPanel(theme)
-        self.voting = VotingPanel(theme)
-        self.result = BlindResultPanel(theme)
         self._build()
         self._connect()
 
@@ -141,6 +139,26 @@ class BlindView(QWidget):
             self._read()
         else:
             self.nothing.setText(phrase("evaluation.there_is_one_setting_only"))
+
+    @cached_property
+    def voting(self) -> VotingPanel:
+        """Return the panel to vote, which is made when it is needed."""
+        panel = VotingPanel(self._theme)
+        panel.vote_chosen.connect(self.vote)
+        panel.undo_requested.connect(self.undo)
+        panel.redo_button.clicked.connect(self.redo)
+        panel.result_button.clicked.connect(self.show_result)
+        self._add_panel(panel)
+        return panel
+
+    @cached_property
+    def result(self) -> BlindResultPanel:
+        """Return the panel of the result, which is made when it is needed."""
+        panel = BlindResultPanel(self._theme)
+        panel.setFocusProxy(panel.leave_button)
+        panel.go_on_button.clicked.connect(self.resume)
+        self._add_panel(panel)
+        return panel
 
     @property
     def panel(self) -> QWidget:
@@ -206,28 +224,27 @@ class BlindView(QWidget):
     def _build(self) -> None:
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.stack = QStackedWidget()
-        self._panels: tuple[QWidget, ...] = (self.nothing, self.start, self.voting, self.result)
-        for panel in self._panels:
-            self.stack.addWidget(panel if panel is self.nothing else make_scrollable(panel))
+        self.start.setFocusProxy(self.start.first_chooser)
+        self._panels: list[QWidget] = [self.nothing, self.start]
+        self.stack.addWidget(self.nothing)
+        self.stack.addWidget(make_scrollable(self.start))
         make_column(self.banner, (self.stack, 1), into=self, spacing_px=8)
 
     def _connect(self) -> None:
         self.start.pair_chosen.connect(self._choose_pair)
-        self.voting.vote_chosen.connect(self.vote)
-        self.voting.undo_requested.connect(self.undo)
-        self.voting.redo_button.clicked.connect(self.redo)
+        self.start.begin_button.clicked.connect(self.resume)
+        self.start.result_button.clicked.connect(self.show_result)
         self.banner.action_requested.connect(self._on_action)
-        for panel in (self.voting, self.result):
-            panel.undo_button.clicked.connect(self.undo)
-            panel.leave_button.clicked.connect(self._on_leave)
-        for button in (self.start.begin_button, self.result.go_on_button):
-            button.clicked.connect(self.resume)
-        for button in (self.start.result_button, self.voting.result_button):
-            button.clicked.connect(self.show_result)
+
+    def _add_panel(self, panel: VotingPanel | BlindResultPanel) -> None:
+        panel.undo_button.clicked.connect(self.undo)
+        panel.leave_button.clicked.connect(self._on_leave)
+        self._panels.append(panel)
+        self.stack.addWidget(make_scrollable(panel))
 
     def _act_of(self, event: QKeyEvent) -> Callable[[], None] | None:
         """Return the act of a key; also while a file is written, or the window would get the key. None: no such key."""
-        if self.comparison is None or self.panel not in (self.voting, self.result):
+        if self.comparison is None or self.panel in (self.nothing, self.start):
             return None
         acts = {"undo": (self.comparison.votes, self.undo), "redo": (self._retracted, self.redo)}
         votes, act = acts.get(undo_key(event, self), ((), None))
@@ -331,8 +348,7 @@ class BlindView(QWidget):
 
     def _show_panel(self, panel: QWidget) -> None:
         self.stack.setCurrentIndex(self._panels.index(panel))
-        first = {self.start: self.start.first_chooser, self.result: self.result.leave_button}
-        self.setFocusProxy(first.get(panel, panel))
+        self.setFocusProxy(panel)
 
     def _show_again(self) -> None:
         self._choose_pair()

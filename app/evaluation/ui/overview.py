@@ -24,7 +24,7 @@ from app.base.wording import phrase
 from app.evaluation.records import ReportSection, ReportTable, System
 from app.evaluation.report.result_view_data import ResultViewData
 from app.evaluation.ui import result_texts
-from app.evaluation.ui.comparison_cards import ComparisonCard, DifferencesCard, RowCard
+from app.evaluation.ui.comparison_cards import ComparisonCard, DifferencesCard
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -270,11 +270,17 @@ class ResultOverview(QWidget):
 
     def _show_cards(self, result: ResultViewData) -> Iterator[None]:
         """Fill the cards from top to bottom, each in a turn of its own."""
-        for card in (self.comparison, self.differences, self.breakdown):
-            card.show_result(result)
+        self.setUpdatesEnabled(True)
+        self.comparison.show_result(result)
+        yield
+        while self.comparison.filling.isActive():
             yield
-            while isinstance(card, RowCard) and card.filling.isActive():
-                yield
+        self.setUpdatesEnabled(False)  # what follows is below what is seen, and each turn would paint all of it again
+        self.breakdown.show_result(result)  # beside the differences, whose columns depend on the room that it leaves
+        self.differences.show_result(result)
+        yield
+        while self.differences.filling.isActive():
+            yield
         sections = list(result.sections)
         if result.categories is not None:
             sections.insert(0, ReportSection(phrase("evaluation.by_category"), tables=(result.categories,)))
@@ -284,3 +290,4 @@ class ResultOverview(QWidget):
             self._rest.addWidget(added)
             added.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
             yield
+        self.setUpdatesEnabled(True)

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QMenu, QWidget
 
@@ -84,6 +84,8 @@ class SetView(QWidget):
         self.menu_button = IconButton(theme, "ellipsis", phrase("evaluation.actions_for_the_question_set"))
         self.header_actions: list[QWidget] = [self.export_button, self.evaluate_button, self.menu_button]
         self.dialog: QuestionDialog | RenameDialog | None = None  # the last dialog that was opened
+        # Opens a question's dialog in a turn of its own, so that the window answers after the dialog is made.
+        self._opening = QTimer(self, singleShot=True, interval=0)
         self._build()
         self._connect()
         self._allow()
@@ -139,6 +141,7 @@ class SetView(QWidget):
         self.head.version_chosen.connect(lambda number: self.work.open(self.name, number))
         self.old_version_banner.action_requested.connect(lambda _key: self._return_to_shown())
         self.exporting.failed.connect(self._on_failed)
+        self._opening.timeout.connect(lambda: self.dialog is not None and self.dialog.open())
         self.search.textChanged.connect(self._on_searched)
         self.table.edit_requested.connect(self.edit)
         self.table.remove_requested.connect(self.remove)
@@ -314,6 +317,8 @@ class SetView(QWidget):
         """
         source = phrase("evaluation.add_question") if question is None else phrase("evaluation.edit_question")
         shown = self.work.displayed
+        if self._opening.isActive():
+            return
         assert shown is not None
         assert shown.version is not None
         number = shown.version.number
@@ -331,7 +336,7 @@ class SetView(QWidget):
             self.changed.emit()
 
         dialog.stored.connect(on_stored)
-        dialog.open()
+        self._opening.start()
 
     def _return_to_shown(self) -> None:
         shown = self.work.displayed

@@ -89,7 +89,9 @@ def plain_tooltip(text: str) -> str:
 
 
 def repolish(widget: QWidget) -> None:
-    """Apply the style sheet again after a dynamic property has changed."""
+    """Apply the style sheet again after a dynamic property has changed; Qt applies it to a new widget anyway."""
+    if not widget.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):
+        return
     widget.style().unpolish(widget)
     widget.style().polish(widget)
     widget.update()

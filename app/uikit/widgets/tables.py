@@ -6,6 +6,7 @@ from typing import Any
 from PySide6.QtCore import (
     QAbstractItemModel,
     QAbstractTableModel,
+    QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
     QRect,
@@ -226,6 +227,7 @@ class ColumnTable(QTreeView):
         self.setSelectionMode(QTreeView.SelectionMode.ExtendedSelection)
         header = self.header()
         header.setAccessibleName(phrase("common.column_headings"))
+        header.setSelectionModel(QItemSelectionModel(rows, header))  # that of the rows it would search row by row
         header.setStretchLastSection(False)
         header.setSectionsMovable(False)
         header.setMinimumSectionSize(1)

@@ -71,6 +71,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., threading.Ev
 def dialog_of(desk: Desk) -> QuestionDialog:
     dialog = desk.view.dialog
     assert isinstance(dialog, QuestionDialog)
+    desk.until(dialog.isVisible)
     return dialog
 
 
