@@ -143,7 +143,8 @@ def test_pairs_that_are_accepted_by_then_are_counted_when_it_is_stopped(desk: De
 
     made.progressed.connect(on_progressed)
     stopped = desk.ended(made.stopped, made.start)
-    assert (stopped.accepted, stopped.replies) == (1, ended[0] + 1)
+    assert stopped.accepted >= 1  # another score may have come before the first was told
+    assert stopped.replies == ended[0] + stopped.accepted
 
 
 def test_one_that_is_stopped_while_its_file_is_written_has_finished(
