@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.models.training_environment import TrainingEnvironment
-from tests.trainer.training_runs import RunServer
+from tests.trainer.training_runs import ONE_THREAD, RunServer
 from trainer import convert_job
 from trainer.convert_job import Event, Failed, Finished, Job, Progress
 
@@ -26,6 +26,7 @@ class Conversion:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env=ONE_THREAD,
             )
 
     def __enter__(self) -> "Conversion":

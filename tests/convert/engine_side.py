@@ -1,10 +1,12 @@
 """llama.cpp's side of the proofs: token ids and logits of a GGUF file, and the numbers of the comparison."""
 
 import ctypes
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import gguf
 import numpy as np
@@ -132,9 +134,17 @@ def largest_difference(one: Path, other: Path) -> float:
 def tensors(path: Path) -> dict[str, Floats]:
     return {
         tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        for tensor in gguf.GGUFReader(path).tensors
+        for tensor in _reader(path, path.stat().st_mtime_ns).tensors
     }
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    return {key: field.contents() for key, field in gguf.GGUFReader(path).fields.items()}
+    return {key: field.contents() for key, field in _reader(path, path.stat().st_mtime_ns).fields.items()}
+
+
+@functools.lru_cache(maxsize=3)
+def _reader(path: Path, _changed_ns: int) -> gguf.GGUFReader:
+    """Read through a plain array, as each piece of a `memmap` is another one: in less than half the time."""
+    mapped = np.memmap
+    with patch.object(np, "memmap", lambda *arguments, **named: mapped(*arguments, **named).view(np.ndarray)):
+        return gguf.GGUFReader(path)

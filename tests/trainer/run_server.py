@@ -27,8 +27,9 @@ os.environ.update(offline.SWITCHES)  # libraries read them when they are loaded
 import torch
 import transformers.trainer
 from peft import get_peft_model  # noqa: F401
+from transformers import conversion_mapping
 
-from trainer import loop, run, storage
+from trainer import loop, probe, run, storage
 from trainer.__main__ import main
 from trainer.convert import __main__ as converting
 
@@ -248,6 +249,7 @@ def watched(request: dict[str, Any]) -> None:
 
 
 def serve() -> None:
+    conversion_mapping.get_checkpoint_conversion_mapping("llama")  # makes the table of all families, for all runs
     gc.freeze()  # a run's collections do not look through the libraries, and so do not copy their memory
     for line in sys.stdin:
         request = json.loads(line)
@@ -272,6 +274,7 @@ def _become(request: dict[str, Any]) -> None:
         globals()[request["fault"]](request)
     call, arguments = request["call"], request["argv"]
     if call == "train":
+        probe._processor_flops_per_s = lambda: 1e11  # measuring takes a quarter of a second; trainer_parts.py does it
         main(arguments)
     elif call == "convert":
         os.dup2(os.pipe()[0], 0)  # it ends with its input, which stays open here
