@@ -251,7 +251,7 @@ def hasty(desk: Desk, page_s: float, memory_bytes: int) -> list[str]:
 @pytest.mark.fault("S8")
 def test_a_page_that_takes_too_long_is_left_and_the_next_document_read(desk: Desk) -> None:
     """In native code that hears nothing: the child ends itself, says why, and another goes on."""
-    desk.use(hasty(desk, 0.5, limits.MEMORY_BYTES))
+    desk.use(hasty(desk, 1.0, limits.MEMORY_BYTES))
     run_all(desk, [Case("laughs.pdf", "document_page_slow", hostile_pdf.laughing(9))], 1)
 
 
