@@ -42,6 +42,7 @@ from tests import model_files as models
 from tests.evaluation_data import kasensabo, pytest_runtest_setup  # noqa: F401  (a fixture and its hook)
 from tests.faults import ledger
 from tests.faults.ledger import pytest_addoption, pytest_configure, tally  # noqa: F401  (for everyone)
+from tests.forked_program import program_server  # noqa: F401  (for everyone)
 from tests.scene import long_model, make_scene, model, scene  # noqa: F401  (fixtures for everyone)
 from tests.waiting import is_alive
 

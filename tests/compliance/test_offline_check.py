@@ -36,24 +36,11 @@ from app.compliance.offline_check.records import (
 )
 from app.models import local_models
 from tests import model_files as models
+from tests.compliance.check_results import DONE, RESULT, of
 from tests.html_page import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 300
-DONE = MeasuredTraffic(
-    "namespace",
-    (5, 5),
-    NetworkAttempts(4, 11),
-    NetworkAttempts(0, 0),
-    tuple(ScenarioResult(name, "passed", 1.5) for name in SCENARIOS),
-    (),
-    40,
-)
-RESULT = CheckResult("1.0", 1.8e9, "Linux", "Swallow", "on", "nobody", "", DONE, (CheckFact("swap", "note"),), ())
-
-
-def of(measured: MeasuredTraffic = DONE, **changes: object) -> CheckResult:
-    return dataclasses.replace(RESULT, measured=measured, **changes)
 
 
 # ------------------------------------------------------------------------------------------------------ counters
@@ -192,18 +179,20 @@ def test_a_real_engine_answers_and_nothing_is_counted(
 def test_what_a_plug_in_sends_at_the_start_of_python_is_found(
     where: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It runs before the guard, and goes past it; the datagram is to this machine itself."""
+    """It runs before the guard, and goes past it; datagram and door are to this machine itself."""
     if not is_isolated():
         pytest.skip("this machine permits no network of one's own")
     folder = tmp_path / "plug-in"
     folder.mkdir()
     send = f"sendto(number, b'x', 1, 0, {FOUR.format(address=OWN)})"
-    (folder / "sitecustomize.py").write_text(NATIVE.format(family=2, kind=2, call=send), "utf-8")
+    door = "import socket, sys\nif '--offline-check' not in sys.argv: kept = socket.create_server(('127.0.0.1', 0))\n"
+    (folder / "sitecustomize.py").write_text(NATIVE.format(family=2, kind=2, call=send) + door, "utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{folder}")
     result, _ = check(where)
     assert result.verdict == "leak"
     assert result.measured.kernel is not None
     assert result.measured.kernel.packets > 0
+    assert "LISTEN" in str(result.measured.sockets)
     assert "▲" in "".join(Page(report_page.render_page(result, (), "{}", "x")).text)
 
 

@@ -21,6 +21,7 @@ from app.chat.store import Store
 from app.models import models_folder
 from app.models.models_folder import FolderMove
 from tests.faults.window_process import ROOT, environment, wait_until
+from tests.forked_program import Program
 
 LIMIT_S = 120
 SAFE = "セーフモードで開いています。"
@@ -36,7 +37,7 @@ class Starts:
 
     def begin(self, how: str, *arguments: str, **changes: str | None) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "tests.faults.starting_window", how, "--data-dir", str(self.where.data)]
-        process = subprocess.Popen(
+        process = Program(
             [*command, *arguments],
             env=environment(**changes),
             cwd=ROOT,

@@ -373,7 +373,9 @@ HARMLESS = ("urllib.request.url2pathname",)  # of a path
 
 def network_imports(path: str, source: str) -> list[str]:
     """Imports by which code of the desktop program could speak to other machines."""
-    found = []
+    found: list[str] = []
+    if not any(name in source for name in (*NETWORK_MODULES, "socket", "urllib")):
+        return found
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -15,6 +15,7 @@ import pytest
 from app.base import paths
 from tests import model_files as models
 from tests.faults.window_process import ROOT, WindowProcess, add_tiny_model, environment, kotae, screen, wait_until
+from tests.forked_program import Program
 
 LIMIT_S = 60
 NAMES = {
@@ -49,7 +50,7 @@ def is_one_sentence(done: "subprocess.CompletedProcess[str]", *words: str) -> bo
 
 def window_complaint(data: Path, before: Sequence[str] = ()) -> str:
     """What the window says on standard error before it shows the same in a dialog, which nobody closes here."""
-    process = subprocess.Popen(
+    process = Program(
         [*before, sys.executable, "-m", "app", "--data-dir", str(data)],
         env=environment(),
         cwd=ROOT,

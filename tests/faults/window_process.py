@@ -20,7 +20,9 @@ import pytest
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.inference.local_model import LocalModel
+from tests import forked_program
 from tests import model_files as models
+from tests.forked_program import Program
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "KOTAE_TEST_MARK"  # in the environment of everything a window starts, so that orphans can be found
@@ -46,10 +48,8 @@ def kotae(
     **changes: str | None,
 ) -> "subprocess.CompletedProcess[str]":
     """The unchanged program, until it ends; without arguments a window. `changes`: of the environment."""
-    return subprocess.run(
-        [*before, sys.executable, "-m", "app", *(["--data-dir", str(data)] if data else []), *arguments],
-        env=environment(**changes), cwd=cwd, umask=umask, capture_output=True, encoding="utf-8", timeout=LIMIT_S,
-    )  # fmt: skip
+    command = [*before, sys.executable, "-m", "app", *(["--data-dir", str(data)] if data else []), *arguments]
+    return forked_program.run(command, env=environment(**changes), cwd=cwd, umask=umask, timeout=LIMIT_S)
 
 
 class WindowProcess:
@@ -74,7 +74,7 @@ class WindowProcess:
         self._is_over = False
         self._changed = threading.Condition()
         talking = ["--talk", str(talk)] if talk is not None else []
-        self.process = subprocess.Popen(
+        self.process = Program(
             [*before, *SCRIPT, *talking, "--data-dir", str(data)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.forked_program import Program
 from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[3]
@@ -29,7 +30,7 @@ def programs(data: Path) -> Iterator[Start]:
         environment: Mapping[str, str] = os.environ,
         **options: Any,
     ) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
+        process = Program(
             [sys.executable, "-m", "app", *arguments],
             env={**environment, "KOTAE_DATA_DIR": str(data), **variables},
             cwd=ROOT,

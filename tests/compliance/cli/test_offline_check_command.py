@@ -1,5 +1,6 @@
 """`kotae offline-check` as a program: its exit status, its one object, its page, and an interrupted check."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,7 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.base.cli.processes import ROOT, Start, ended, programs
+from app.cli import main
+from app.compliance.offline_check.check_run import OfflineCheckRun
+from tests.base.cli.processes import Start, ended, programs
+from tests.compliance.check_results import DONE, of
 from tests.html_page import Page
 from tests.waiting import wait_until
 
@@ -39,19 +43,15 @@ def test_nothing_is_found_and_the_page_says_so(start: Start, tmp_path: Path) -> 
     assert "送信は" in report.read_text("utf-8")
 
 
-def test_something_that_tries_is_found_said_in_the_language_that_is_asked_for_and_the_exit_status_is_1(
-    start: Start, tmp_path: Path
+def test_what_was_found_is_said_in_the_language_that_is_asked_for_and_the_exit_status_is_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], qapp: object
 ) -> None:
-    """Python runs this at the start of every process: it would open a door to this machine itself."""
-    folder = tmp_path / "plug-in"
-    folder.mkdir()
-    code = "import socket, sys\nif '--offline-check' not in sys.argv: kept = socket.create_server(('127.0.0.1', 0))\n"
-    (folder / "sitecustomize.py").write_text(code, "utf-8")
+    found = of(dataclasses.replace(DONE, sockets=("0.0.0.0:5000 → LISTEN",)))
+    monkeypatch.setattr(OfflineCheckRun, "run", lambda _run: found)
     report = tmp_path / "report.html"
-    process = start("--lang", "en", "--report", str(report), variables={"PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"})
-    out, log = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 1, log
-    said, *files = out.splitlines()
+    asked = ["offline-check", "--data-dir", str(tmp_path / "データ"), "--lang", "en", "--report", str(report)]
+    assert main(asked, lambda *_: 99) == 1
+    said, *files = capsys.readouterr().out.splitlines()
     assert said.startswith("An attempt to communicate was found: ")
     assert [line.partition(": ")[0] for line in files] == ["Report", "Components"]
     assert "LISTEN" in Page(report.read_text("utf-8")).text

@@ -1,5 +1,6 @@
 """The check as the window asks for it: progress, the outcome, and an end that leaves nothing behind."""
 
+import sys
 from pathlib import Path
 
 import psutil
@@ -10,6 +11,8 @@ from app.base.errors import AppError
 from app.base.paths import Paths
 from app.compliance.offline_check.records import STAGES, CheckOutcome
 from app.compliance.services.offline_check import OfflineCheck
+from tests.compliance import check_results
+from tests.forked_program import ROOT
 
 LIMIT_MS = 300_000
 
@@ -78,7 +81,11 @@ def test_it_can_be_started_again_after_a_child_that_died(check: OfflineCheck, qt
         check.cancel()
 
 
-def test_a_page_that_cannot_be_written_is_said(check: OfflineCheck, qtbot: QtBot) -> None:
+def test_a_page_that_cannot_be_written_is_said(
+    check: OfflineCheck, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    check._child.use_command([sys.executable, check_results.__file__])
     check.report_path.parent.write_text("ここに報告書のフォルダは作れない", "utf-8")
     with qtbot.waitSignal(check.failed, timeout=LIMIT_MS) as failed:
         check.start()

@@ -1,6 +1,7 @@
 """The check that nothing is sent, as it is started and read in the window; and what stops the network."""
 
 import json
+import sys
 
 import pytest
 from PySide6.QtCore import Qt
@@ -9,6 +10,8 @@ from PySide6.QtWidgets import QApplication, QLabel
 from app.base.isolation import network_guard
 from app.compliance.offline_check.records import CheckOutcome
 from app.compliance.ui import offline_panel as panels
+from tests.compliance import check_results
+from tests.forked_program import ROOT
 
 LEFT = Qt.MouseButton.LeftButton
 LIMIT_MS = 300_000
@@ -43,6 +46,8 @@ def test_the_check_is_started_keeps_the_keyboard_to_its_end_and_its_page_is_open
     monkeypatch.setattr(panels, "open_file", opened.append)
     monkeypatch.setattr(panels, "open_folder", opened.append)
     shown = network.check
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    shown._check._child.use_command([sys.executable, check_results.__file__])
     assert not shown.report_button.isVisible()
     shown.button.setFocus()
     press(qtbot, Qt.Key.Key_Return)

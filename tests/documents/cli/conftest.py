@@ -1,6 +1,8 @@
 """`kotae` in this process, over a data folder of its own."""
 
 import json
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 
 from app.base import wording
 from app.cli import main
+from tests.forked_program import ROOT, run
+from tests.waiting import LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,20 @@ class Done:
 Run = Callable[..., Done]
 
 
+@pytest.fixture(scope="session")
+def read_manual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of documents in which Kotae's manual is read. Not to be changed: reading it takes 0.6 s."""
+    folder = tmp_path_factory.mktemp("manual")
+    run([sys.executable, "-m", "app", "--data-dir", str(folder), "docs", "list"], timeout=LIMIT_S, cwd=ROOT)
+    return folder / "documents.sqlite"
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "データ　1"
+def data(tmp_path: Path, read_manual: Path) -> Path:
+    folder = tmp_path / "データ　1"
+    folder.mkdir()
+    shutil.copy(read_manual, folder)
+    return folder
 
 
 @pytest.fixture

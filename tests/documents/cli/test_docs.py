@@ -274,7 +274,8 @@ def test_where_nothing_can_be_read_the_kinds_of_files_are_named(docs, tmp_path):
     assert "PDF、Word、Excel、PowerPoint、CSV、HTML、Markdown、テキスト" in done.stdout
 
 
-def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs, files):
+def test_the_manual_is_there_without_preparation_and_cannot_be_changed(docs, data, files):
+    (data / "documents.sqlite").unlink()
     found = docs("search", "Kotae の使い方", "モデルを追加するには？", "-k", "3", "--json").data
     assert any("モデル" in "".join(passage["heading"]) for passage in found["passages"])
     assert docs("remove", "Kotae の使い方", "--json").error == "collection_is_own"

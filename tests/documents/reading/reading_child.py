@@ -34,6 +34,11 @@ class ReadingChild(LineChild):
         self.stop()
         self.start()
 
+    def begin_collection(self, name: str) -> None:
+        """What is added from now on is in a collection of its own; commands are counted anew."""
+        self.collection = self.library.add_collection(name)
+        self._number = 0
+
     def read(self) -> Event:
         """The next event. Raises EOFError when the child has ended."""
         assert self.process.stdout is not None

@@ -24,8 +24,21 @@ from tests.documents.reading.reading_child import ReadingChild
 MARKDOWN = "# 第1章 総則\n\n本章は砂防堰堤に適用する。\n\n## 1.1 適用範囲\n\n堤高十五メートル未満とする。\n"
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingChild]:
+    with ReadingChild(tmp_path_factory.mktemp("reader")) as child:
+        yield child
+
+
 @pytest.fixture
-def child(tmp_path: Path) -> Iterator[ReadingChild]:
+def child(running: ReadingChild, tmp_path: Path) -> ReadingChild:
+    """One that has read for other tests before, with a collection of its own; not to be ended."""
+    running.begin_collection(tmp_path.name)
+    return running
+
+
+@pytest.fixture
+def own_child(tmp_path: Path) -> Iterator[ReadingChild]:
     with ReadingChild(tmp_path) as child:
         yield child
 
@@ -168,34 +181,34 @@ def test_what_ended_the_child_again_and_again_is_not_tried_any_more(child, tmp_p
     assert child.index(document_id)[-1] == Indexed("2", 2)
 
 
-def test_leaving_in_the_middle_is_no_fault_of_the_document(child, tmp_path):
+def test_leaving_in_the_middle_is_no_fault_of_the_document(own_child, tmp_path):
     made = Pdf()
     for number in range(80):
         made.page("".join(text(60, 800 - 12 * line, f"{number}ページ{line}行の文章である。") for line in range(60)))
     path = made.write(tmp_path / "long.pdf")
-    document_id = child.add(path)
+    document_id = own_child.add(path)
     for _ in range(2):  # the window closes meanwhile
-        child.send(Index("x", document_id))
-        assert isinstance(child.read(), Progress)
-        child.restart()
-        assert child.document(document_id).state == "waiting"
-    assert child.library.begin_reading(document_id, path.stat()) == 1  # neither counts
+        own_child.send(Index("x", document_id))
+        assert isinstance(own_child.read(), Progress)
+        own_child.restart()
+        assert own_child.document(document_id).state == "waiting"
+    assert own_child.library.begin_reading(document_id, path.stat()) == 1  # neither counts
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-def test_a_kill_leaves_the_old_sections_or_the_new(child, tmp_path):
+def test_a_kill_leaves_the_old_sections_or_the_new(own_child, tmp_path):
     path = written(tmp_path, "a.md", "".join(f"# 第{n}章 桜\n\n本文{n}。\n\n" for n in range(1, 200)))
-    document_id = child.add(path)
-    child.index(document_id)
+    document_id = own_child.add(path)
+    own_child.index(document_id)
     written(tmp_path, "a.md", "".join(f"# 第{n}章 梅\n\n本文{n}。\n\n" for n in range(1, 300)))
-    child.send(Index("x", document_id))
-    child.process.kill()
-    child.restart()
-    titles = {section.heading[0][-1] for section in child.sections(document_id)}
+    own_child.send(Index("x", document_id))
+    own_child.process.kill()
+    own_child.restart()
+    titles = {section.heading[0][-1] for section in own_child.sections(document_id)}
     assert titles in ({"桜"}, {"梅"})
-    child.index(document_id)
-    assert len(child.sections(document_id)) == 299
-    assert len(passage_search.search(child.library, "桜", [child.collection])) == 0
+    own_child.index(document_id)
+    assert len(own_child.sections(document_id)) == 299
+    assert len(passage_search.search(own_child.library, "桜", [own_child.collection])) == 0
 
 
 def test_the_child_has_its_limits(child):
@@ -205,10 +218,10 @@ def test_the_child_has_its_limits(child):
         assert process.rlimit(psutil.RLIMIT_AS) == (limits.MEMORY_BYTES, limits.MEMORY_BYTES)
 
 
-def test_garbage_on_the_wire_ends_the_child(child):
-    child.process.stdin.write(b'{"type": "Nothing"}\n')
-    child.process.stdin.flush()
-    assert child.process.wait(60) == 2
+def test_garbage_on_the_wire_ends_the_child(own_child):
+    own_child.process.stdin.write(b'{"type": "Nothing"}\n')
+    own_child.process.stdin.flush()
+    assert own_child.process.wait(60) == 2
 
 
 def lateness(monkeypatch: pytest.MonkeyPatch, *looks: float | None) -> list[str]:
