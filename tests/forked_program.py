@@ -22,6 +22,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 _AT_LOADING = ("PYTHON", "LC_", "LANG", "LD_", "OPENBLAS_", "QT_LOGGING_")  # variables that are read before a fork
 _SET_CHILD_SUBREAPER = 36  # of prctl
+_ARGUMENTS = 21  # of Popen._execute_child in Python 3.11 to 3.13, after the first two
 _lock = threading.Lock()
 _server: socket.socket | None = None
 _own: dict[str, str] = {}
@@ -31,6 +32,9 @@ class Program(subprocess.Popen[Any]):
     """`Program([sys.executable, "-m", MODULE, ...], ...)`: forked, if it can be."""
 
     def _execute_child(self, args: Any, executable: Any, *rest: Any) -> None:
+        if len(rest) != _ARGUMENTS:  # of a later Python, whose own module knows them
+            super()._execute_child(args, executable, *rest)  # type: ignore[misc]
+            return
         (
             preexec_fn, close_fds, pass_fds, cwd, env, _startup, _flags, shell, input_fd, input_end, output_end,
             output_fd, error_end, error_fd, restore_signals, gid, gids, uid, umask, new_session, group,
