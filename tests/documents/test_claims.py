@@ -300,6 +300,8 @@ def test_a_table_with_one_label_in_many_rows_costs_no_more_than_its_length():
         ("## 幅\n- 2 m &lt; `B` * 3 * 4", "幅\n・2 m < B * 3 * 4"),
         ("- 「一つ」[1]", "「一つ」[1]"),
         ("<b>-5℃</b>\n**", "<b>-5℃</b>\n**"),
+        ("体積は2*3*4、`V` は *体積*", "体積は2*3*4、V は 体積"),
+        ("__init__ は __重要__ です", "__init__ は 重要 です"),
     ],
 )
 def test_an_answer_is_plain_where_no_markdown_is_rendered(written, shown):

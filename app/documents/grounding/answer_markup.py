@@ -92,8 +92,6 @@ _EMPHASIS = lazy_pattern(
     r"(?<![\\`])(?P<sign>\*{1,3}|__|~~|`)(?![\s*`])(?P<inside>[^\n]{0,2000}?[^\s\n])(?P=sign)(?![*`])"
 )
 _LINE_MARK = lazy_pattern(r"[ \t]*[*+-][ \t]", re.MULTILINE)
-
-
 _TABLE = lazy_pattern(
     r"^[ \t]*\|.+\|[ \t]*\n[ \t]*\|(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*$(?:\n[ \t]*\|.*\|[ \t]*$)*", re.MULTILINE
 )
@@ -109,9 +107,18 @@ def plain_answer(answer: str) -> str:
     """
     text = _BULLET.sub(r"\1・", _HEADING.sub("", _TABLE.sub(_plain_table, answer)))
     for _ in range(2):  # emphasis may nest
-        text = _EMPHASIS.sub(r"\g<inside>", text)
+        text = _EMPHASIS.sub(_plain_emphasis, text)
     text = re.sub(HTML_ENTITY, lambda one: html.unescape(one[0]), re.sub(_ESCAPED, "", text)).strip()
     return text if "\n" in text else text.removeprefix("・")
+
+
+def _plain_emphasis(found: re.Match[str]) -> str:
+    """Return the text inside; the whole where the signs may be those of a product or a name, as in 2*3*4 and __init__."""
+    start, end = found.span()
+    around = found.string[max(0, start - 1) : start] + found.string[end : end + 1]
+    is_name = found["sign"] == "__" and found["inside"].isascii()
+    is_product = found["sign"] in ("*", "__") and any(one.isascii() and one.isalnum() for one in around)
+    return found[0] if is_name or is_product else found["inside"]
 
 
 def _plain_table(found: re.Match[str]) -> str:
