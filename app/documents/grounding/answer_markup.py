@@ -113,7 +113,7 @@ def plain_answer(answer: str) -> str:
 
 
 def _plain_emphasis(found: re.Match[str]) -> str:
-    """Return the text inside; the whole where the signs may be those of a product or a name, as in 2*3*4 and __init__."""
+    """Return the text inside; all of it where the signs may belong to a product or a name: 2*3*4, __init__."""
     start, end = found.span()
     around = found.string[max(0, start - 1) : start] + found.string[end : end + 1]
     is_name = found["sign"] == "__" and found["inside"].isascii()
