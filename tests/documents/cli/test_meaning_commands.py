@@ -51,6 +51,7 @@ def texts(found: dict[str, Any]) -> list[str]:
 
 
 def test_what_was_added_is_found_by_its_meaning(told, data, files, tmp_path):
+    (data / "documents.sqlite").unlink()  # with the manual, which has sections of its own
     install(data, tmp_path / "encoder.gguf")
     status, added, noted = told("docs", "add", "規程", str(files))
     assert (status, "kotae docs embed" in noted) == (0, True)
