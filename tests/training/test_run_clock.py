@@ -140,6 +140,22 @@ def least_s(text: str) -> int:
     return sum({"秒": 1, "分": 60, "時間": 3600}[unit] * int(n) for n, unit in re.findall(r"(\d+)\s?(秒|分|時間)", low))
 
 
+@pytest.mark.parametrize(
+    ("least_s", "most_s", "said"),
+    [
+        (115, 480, "約 2〜8 分"),
+        (40, 480, "約 40 秒〜8 分"),
+        (40, 100, "約 40〜100 秒"),
+        (115, None, "約 115 秒"),
+        (300, None, "約 5 分"),
+    ],
+)
+def test_a_range_of_the_time_left_has_seconds_and_minutes_only_where_it_begins_within_a_minute(
+    least_s: float, most_s: float | None, said: str
+) -> None:
+    assert run_texts.left_text(ClockReading(0.1, least_s, most_s)).replace("\u00a0", " ") == said
+
+
 def test_before_the_measured_steps_a_range_is_shown_that_falls(tmp_path: Path) -> None:
     shown = watched(RunClock(run_of(tmp_path), StageRates()), Machine())
     rough = [one for at, one in shown if at < START + 60 + 32]

@@ -63,10 +63,10 @@ def left_text(reading: ClockReading) -> str:
     if reading.left_s is None:
         return ""
     least_s, most_s = reading.left_s, reading.most_s or 0.0
-    if least_s < 120 <= most_s:
+    if least_s < 60 and most_s >= 120:
         return phrase("training.about_a_s_to_b_min", a=_seconds(least_s), b=math.ceil(most_s / 60))
     key, low, high = "training.about_a_to_b_s", _seconds(least_s), _seconds(most_s)
-    if least_s >= 120:
+    if max(least_s, most_s) >= 120:
         key, low, high = "training.about_a_to_b_min", math.ceil(least_s / 60), math.ceil(most_s / 60)
     return phrase(key, a=low, b=high) if low < high else _about(least_s)
 
