@@ -53,6 +53,11 @@ class Question:
     origin: str = ""  # written | imported | conversation | generated; "" if unknown
     collections: tuple[str, ...] = ()  # collections asked or used to make the question; they determine the label
 
+    @property
+    def shown_reference(self) -> str:
+        """Return the reference as people read it beside `ResultRow.shown_answer`: without Markdown."""
+        return answer_markup.plain_answer(self.reference)
+
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:

@@ -311,14 +311,20 @@ def test_every_answer_stands_by_its_question_with_its_marks_and_the_reason(judge
     assert "終わりの 120 字を見ていません" in cut["採点の理由"]
 
 
-def test_people_read_answers_without_markdown_and_results_keep_it(judged, tmp_path):
+def test_people_read_answers_and_references_without_markdown_and_results_keep_it(judged, tmp_path):
     answer = "**「幅」[1]**\n\n| 行 | 幅 |\n|---:|---|\n| 2 | 2 m [1] |"
     of = with_rows(judged, dataclasses.replace(judged.systems[0].rows[0], answer=answer))
+    asked = dataclasses.replace(judged.questions.questions[0], reference=answer)
+    of = dataclasses.replace(
+        of, questions=dataclasses.replace(of.questions, questions=(asked, *of.questions.questions[1:]))
+    )
     plain = "「幅」[1]\n\n行 / 幅\n2 / 2 m [1]"
     (listed,) = answer_table.questions(of, MEASURES["score"])[0].list_answers()
-    assert (listed.text, shown(answer_table.every_answer(of))[0]["回答"]) == (plain, plain)
+    told = shown(answer_table.every_answer(of))[0]
+    assert (listed.text, told["回答"], told["模範解答"]) == (plain, plain, plain)
     studies.write_results(of, (), tmp_path)
-    assert studies.read_results(tmp_path)[0].systems[0].rows[0].answer == answer
+    read = studies.read_results(tmp_path)[0]
+    assert (read.systems[0].rows[0].answer, read.questions.questions[0].reference) == (answer, answer)
 
 
 def test_the_largest_changes_come_first_and_show_answers_of_one_seed(judged):

@@ -176,7 +176,7 @@ def _row(question: Question, result: SystemResult, row: ResultRow) -> tuple[Valu
     return (
         *(question.id, question.text, question.category, question.group),
         phrase("evaluation.report.yes" if question.is_answerable else "evaluation.report.no"),
-        *(question.reference, " / ".join(question.must_include), result.system.name, row.seed),
+        *(question.shown_reference, " / ".join(question.must_include), result.system.name, row.seed),
         *(phrase(f"common.batch_verdict.{row.verdict}"), row.shown_answer),
         *(judgement.score if judgement else None, reason(judgement), row.marks.score),
         *(marked[name] for name in _MARKS),

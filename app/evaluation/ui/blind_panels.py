@@ -238,7 +238,7 @@ class VotingPanel(QWidget):
         self.pair = pair
         self.question.setText(make_harmless(pair.question.text))
         self.answers.show_answers(pair.a, pair.b)
-        reference = make_harmless(pair.question.reference.strip())
+        reference = make_harmless(pair.question.shown_reference)
         self.reference.setText(reference)
         self.reference_button.setVisible(bool(reference))
         self.reference_button.setChecked(False)

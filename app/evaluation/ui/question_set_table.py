@@ -103,7 +103,7 @@ class QuestionTableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return self._cell(question, index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
-            text = (question.text, question.reference)[index.column() == REFERENCE]
+            text = question.shown_reference if index.column() == REFERENCE else question.text
             return plain_tooltip(text[:TIP_CHARACTERS]) if index.column() <= REFERENCE else None
         if role == Qt.ItemDataRole.AccessibleTextRole:
             if index.column() != TEXT:
@@ -114,7 +114,9 @@ class QuestionTableModel(QAbstractTableModel):
     def _cell(self, question: Question, column: int) -> str:
         if column == ANSWERABLE:
             return phrase("evaluation.yes") if question.is_answerable else phrase("evaluation.no")
-        return question_set_texts.one_line((question.text, question.reference, question.category)[column])
+        if column == REFERENCE:
+            return question_set_texts.one_line(question.shown_reference)
+        return question_set_texts.one_line(question.text if column == TEXT else question.category)
 
     def _filter(self) -> None:
         query = self._query

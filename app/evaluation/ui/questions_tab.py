@@ -107,7 +107,7 @@ class QuestionDetail(QWidget):
 
     def _facts(self, question: Question) -> list[tuple[str, str]]:
         return [
-            (phrase("evaluation.question_column.reference"), question.reference),
+            (phrase("evaluation.question_column.reference"), question.shown_reference),
             (phrase("evaluation.question_column.must_include"), " / ".join(question.must_include)),
             (phrase("evaluation.gold_quotes"), "\n".join(with_note(gold.quote, gold.place) for gold in question.gold)),
             (phrase("evaluation.question_column.category"), question.category),

@@ -313,14 +313,16 @@ def test_kappa_waits_for_30_answers_and_is_shown_then(open_desk: Open) -> None:
 def test_answers_of_both_sides_are_plain_text_and_the_reference_is_shown_when_it_is_asked_for(open_desk: Open) -> None:
     hostile = "<b>太字</b> **強調** <img src=x> ‮逆"
     excerpt = "**「幅」[1]**\n\n| 行 | 幅 |\n|---:|---|\n| 2 | 2 m [1] |"
-    desk = open_desk(blind_study(1, answers={(BASE, 1): hostile, (TUNED, 1): excerpt}))
+    study = blind_study(1, answers={(BASE, 1): hostile, (TUNED, 1): excerpt})
+    asked = dataclasses.replace(study.questions.questions[0], reference=hostile)
+    desk = open_desk(dataclasses.replace(study, questions=dataclasses.replace(study.questions, questions=(asked,))))
     desk.begin()
-    voting = desk.view.voting
+    voting, shown = desk.view.voting, "<b>太字</b> 強調 <img src=x> ‹U+202E›逆"
     texts = {voting.answers.a.text.plain_text(), voting.answers.b.text.plain_text()}
-    assert texts == {"<b>太字</b> 強調 <img src=x> ‹U+202E›逆", "「幅」[1]\n\n行 / 幅\n2 / 2 m [1]"}
+    assert texts == {shown, "「幅」[1]\n\n行 / 幅\n2 / 2 m [1]"}
     assert not voting.reference.isVisible()
     voting.reference_button.click()
-    assert (voting.reference.isVisible(), voting.reference.text()) == (True, "正解 1")
+    assert (voting.reference.isVisible(), voting.reference.text()) == (True, shown)
     voting.answers.show_answers("", hostile)
     assert voting.answers.a.text.plain_text() == "（回答なし）"
 

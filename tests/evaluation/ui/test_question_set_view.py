@@ -103,6 +103,15 @@ def test_the_table_has_question_answer_field_and_whether_the_documents_have_it(d
     assert asked == [NAME]
 
 
+def test_a_reference_is_listed_without_markdown_and_edited_with_it(open_desk: Open) -> None:
+    reference = "**2*3*4**\n\n| 区分 | 額 |\n|---|---|\n| 甲地 | -5 |"
+    desk = open_desk(Question("q1", "幅は？", reference))
+    cell = desk.view.questions.index(0, REFERENCE)
+    assert cell.data() == "2*3*4 区分 / 額 甲地 / -5"
+    assert "|" not in cell.data(Qt.ItemDataRole.ToolTipRole)
+    assert question_sets.load(NAME, desk.folder)[0].questions[0].reference == reference
+
+
 def test_a_search_finds_letters_of_any_width_in_questions_and_answers(open_desk: Open) -> None:
     many = [Question(f"q{n}", f"{n} 番の窓口はどこですか。", f"{n} 階の東側です。") for n in range(1, 21)]
     desk = open_desk(*many, Question("x", "ＡＥＤ はどこですか。", "玄関"))
