@@ -352,7 +352,8 @@ class DraftEditor(QObject):
 
     def _on_rows(self, rows: Curation, data: DraftData, file: ImportOrigin | None = None) -> None:
         before = self.draft
-        name = before.name or (Path(data.source).stem if file is not None else data.source)
+        is_named = before.name not in ("", _name_of(before.data))
+        name = before.name if is_named else _name_of(data)
         self._keep(dataclasses.replace(before, name=name, data=_with_counts(data, rows), frozen=None))
         self.curation, self.origin = rows, file
         self._drop(before.data.folder if before.data else "")
@@ -475,6 +476,13 @@ def run_or_clean_up(work: Callable[[TaskProgress], Any], created: Sequence[Path]
 def _delete_folders(folders: Iterable[Path]) -> None:
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _name_of(data: DraftData | None) -> str:
+    """Return the name that a draft has by its data until it is given one: that of the file or the collection."""
+    if data is None:
+        return ""
+    return Path(data.source).stem if data.source == Path(data.file).name else data.source
 
 
 def _with_counts(data: DraftData, rows: Curation) -> DraftData:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -212,6 +213,17 @@ def test_what_nothing_came_of_leaves_no_folder_and_is_told(desk: Desk) -> None:
     assert desk.frozen(5) is None
     assert desk.codes == ["file_missing", "split_too_few"]
     assert desk.folders == ["draft.json", Path(desk.draft.draft.data.folder).name]
+
+
+def test_a_draft_is_named_after_its_data_until_somebody_names_it(desk: Desk, tmp_path: Path) -> None:
+    other = tmp_path / "現場.csv"
+    desk.imported(20)
+    shutil.copy(desk.file(20), other)
+    desk.imported(other)
+    assert desk.draft.draft.name == "現場"
+    desk.draft.change(name="秋の学習")
+    desk.imported(20)
+    assert desk.draft.draft.name == "秋の学習"
 
 
 def test_a_split_that_no_draft_can_take_leaves_no_folder(desk: Desk) -> None:
