@@ -12,8 +12,9 @@ from pytestqt.qtbot import QtBot
 from app.base.services import background
 from app.base.wording import phrase
 from app.training.data.curation import CurationItem
+from app.training.ui.data.review_list import FactsRole
 from app.uikit.theme import Theme
-from tests.training.ui.driver import PASSAGE, QUOTE, ReviewDriver, file_items, make_work, pair
+from tests.training.ui.driver import PASSAGE, QUOTE, ReviewDriver, file_items, make_work, pair, row
 from tests.uikit.ui import accessible
 from tests.uikit.ui.clipping import clipped
 from tests.window_fixtures import settle
@@ -60,6 +61,20 @@ def test_a_quote_that_the_passage_does_not_have_is_told_by_word_and_sign(open_dr
     assert badge.words.text() == phrase("training.no_quote")
     assert phrase("training.question_category.unanswerable") in driver.spoken(2)
     assert not driver.editor.checks.quality.isVisible()  # nobody was asked
+
+
+def test_a_row_that_contradicts_an_earlier_one_says_so_in_the_list_until_it_is_decided_on(open_driver: Open) -> None:
+    asked = "鍵はどこですか。"
+    again = CurationItem(2, row(3, asked, "総務です。"), ("repeated_question",), like=1)
+    driver = open_driver([CurationItem(1, row(2, asked, "守衛室です。")), again])
+    said = phrase("training.data_found.repeated_question")
+    assert [said in driver.spoken(number) for number in (1, 2)] == [False, True]
+    index = driver.tab.items.index_of(2)
+    assert (said, "warning", 400) in index.data(FactsRole)
+    driver.tab.show_item(2)
+    driver.view.setFocus()
+    driver.decide("a")
+    assert said not in driver.spoken(2)
 
 
 def test_a_row_like_another_has_that_beside_it_as_it_was_changed_and_a_link_away(open_driver: Open) -> None:

@@ -42,6 +42,7 @@ FILTERS: dict[Filter, frozenset[RowState]] = {
     "decided": frozenset(DECIDED),
 }
 _DUE: frozenset[RowState] = frozenset(("undecided", "left_out"))  # not trained on until the user accepts them
+REPEATED = "repeated_question"  # a code of `check.CODES`
 
 # SignRole: an icon ("" for an empty circle, "dot" for one with a dot) and its colour. FactsRole: the texts below the
 # row's text, each with its colour ("" for the usual one) and weight.
@@ -162,7 +163,8 @@ class ReviewListModel(QAbstractListModel):
         if role == FactsRole:
             edit = [(phrase("training.being_edited"), "accent", 600)] if has_edit else []
             tone = row_texts.STATE_SIGNS[state][1] if state == "left_out" else ""
-            return [(row_texts.state_name(state), tone, 400), *edit, (row_texts.source_line(item), "", 400)]
+            doubt = [(row_texts.check_flaw_text(REPEATED), "warning", 400)] if self._contradicts(item) else []
+            return [(row_texts.state_name(state), tone, 400), *edit, *doubt, (row_texts.source_line(item), "", 400)]
         question = row_texts.one_line(self._curation.row_of(item).question)
         if role == Qt.ItemDataRole.DisplayRole:
             return question
@@ -170,8 +172,13 @@ class ReviewListModel(QAbstractListModel):
             return plain_tooltip(question)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             edited = phrase("training.being_edited") if has_edit else ""
-            return join_facts(row_texts.state_name(state), edited, question, row_texts.source_line(item))
+            doubt = row_texts.check_flaw_text(REPEATED) if self._contradicts(item) else ""
+            return join_facts(row_texts.state_name(state), edited, doubt, question, row_texts.source_line(item))
         return None
+
+    def _contradicts(self, item: CurationItem) -> bool:
+        """Return whether an item is used, although an earlier one answers its question differently."""
+        return REPEATED in item.flags and self.state_of(item) == "used"
 
 
 KEYS = {Qt.Key.Key_A: "accept", Qt.Key.Key_E: "edit", Qt.Key.Key_R: "reject"}
