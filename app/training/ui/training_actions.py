@@ -196,6 +196,7 @@ class TrainingNameDialog(Dialog):
         column = make_column(Label(phrase("common.name"), "caption", "text2"), self.name, into=content, spacing_px=6)
         if note is not None:
             self.note = QPlainTextEdit(note)
+            self.note.setProperty("field", True)
             self.note.setTabChangesFocus(True)
             self.note.setFixedHeight(scrolled_height(theme, parent, NOTE_LINES * theme.line_height("ui")))
             self.note.setAccessibleName(phrase("training.note_3"))

@@ -260,6 +260,7 @@ def test_a_name_and_a_note_are_written(driver: PageDriver) -> None:
     driver.choose("前の名前")
     dialog = page.entry_actions.edit(page.list.entry)
     assert dialog.note is not None
+    assert dialog.note.property("field")
     dialog.name.setText("新しい名前")
     dialog.note.setPlainText("一度目")
     dialog.buttons["keep"].click()
