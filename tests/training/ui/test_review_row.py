@@ -70,7 +70,7 @@ def test_a_row_that_contradicts_an_earlier_one_says_so_in_the_list_until_it_is_d
     said = phrase("training.data_found.repeated_question")
     assert [said in driver.spoken(number) for number in (1, 2)] == [False, True]
     index = driver.tab.items.index_of(2)
-    assert (said, "warning", 400) in index.data(FactsRole)
+    assert index.data(FactsRole)[0] == (said, "warning", 400)  # the last ones are cut off in a narrow window
     driver.tab.show_item(2)
     driver.view.setFocus()
     driver.decide("a")

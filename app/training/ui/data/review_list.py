@@ -164,7 +164,7 @@ class ReviewListModel(QAbstractListModel):
             edit = [(phrase("training.being_edited"), "accent", 600)] if has_edit else []
             tone = row_texts.STATE_SIGNS[state][1] if state == "left_out" else ""
             doubt = [(row_texts.check_flaw_text(REPEATED), "warning", 400)] if self._contradicts(item) else []
-            return [(row_texts.state_name(state), tone, 400), *edit, *doubt, (row_texts.source_line(item), "", 400)]
+            return [*doubt, (row_texts.state_name(state), tone, 400), *edit, (row_texts.source_line(item), "", 400)]
         question = row_texts.one_line(self._curation.row_of(item).question)
         if role == Qt.ItemDataRole.DisplayRole:
             return question
