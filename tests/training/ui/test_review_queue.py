@@ -183,6 +183,17 @@ def test_a_decision_that_could_not_be_made_again_can_still_be(
     assert driver.states(1) == ["accepted"]
 
 
+def test_the_current_row_stays_in_view_when_the_list_becomes_lower(open_driver: Open) -> None:
+    driver = open_driver([pair(number) for number in range(1, 31)])
+    driver.view.setFocus()
+    driver.qtbot.keyClick(driver.view, Qt.Key.Key_End)
+    assert driver.view.visualRect(driver.view.currentIndex()).bottom() < driver.view.viewport().height()
+    window = driver.view.window()
+    window.resize(window.width(), window.height() - 150)
+    QApplication.processEvents()
+    assert driver.view.visualRect(driver.view.currentIndex()).bottom() <= driver.view.viewport().height()
+
+
 # ----------------------------------------------------------------------------------------------------------- edits
 
 

@@ -8,7 +8,7 @@ from collections.abc import Container
 from typing import Any, Literal
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRect, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QKeyEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHeaderView,
@@ -274,6 +274,13 @@ class ReviewTable(QTableView):
             self.setCurrentIndex(self.model().index(0 if key == Qt.Key.Key_Home else last, 0))
         else:
             super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the current row in view when the table becomes lower."""
+        area = self.visualRect(self.currentIndex())
+        super().resizeEvent(event)
+        if event.size().height() < area.bottom() < event.oldSize().height():
+            self.show_current()
 
     def show_current(self) -> None:
         """Scroll so that the current row and some rows after it are visible."""
