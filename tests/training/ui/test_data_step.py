@@ -394,6 +394,15 @@ def test_what_rows_become_and_what_a_verdict_lacks_is_said_before_they_are_split
     driver.until(lambda: phrase("training.verdict_has_rows", least=20) in told.text())
 
 
+def test_rows_that_cannot_be_split_are_told_of_before_anybody_tries(driver: DataDriver, tmp_path: Path) -> None:
+    path = tmp_path / "二つの章.csv"
+    path.write_text("質問,回答,章\n" + many(25) + many(50)[len(many(25)) :].replace("第1章", "第2章"), "utf-8")
+    driver.take(path)
+    driver.until(driver.step.outlook.isVisible)
+    assert driver.step.outlook.text().startswith("50 行のほとんどが似ているか同じグループのため、")
+    assert driver.step.outlook.text().endswith("グループの列を細かいもの（文書ごとなど）に変えてください。")
+
+
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_the_heads_of_tables_are_whole_with_large_text(driver: DataDriver, tmp_path: Path, language: str) -> None:
     long = "".join(f"{n * 104_729 % 99_991:05x}" for n in range(120))

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.base.errors import AppError
 from app.base.services import background
-from app.base.wording import phrase
+from app.base.wording import describe_error, phrase
 from app.training.data import data_split
 from app.training.data.curation import Curation
 from app.training.data.data_overview import DataOverview
@@ -103,14 +103,17 @@ class RowCountStrip(QWidget):
 
 
 class SplitOutlookLine(Label):
-    """Says what the current rows become when they are split, or have become, and what a verdict still lacks."""
+    """Says what the current rows become when they are split, or have become, and what a verdict still lacks.
+
+    It says so too if they cannot be split, except where the footer does: with too few rows.
+    """
 
     def __init__(self) -> None:
         super().__init__(tone="text2", wraps=True)
         self._asked: tuple[Path, int] | None = None  # the rows whose outlook is shown or being computed
         self._rows: Curation | None = None
         self._draft: TrainingDraft | None = None
-        self._found: SplitOutlook | None = None
+        self._found: SplitOutlook | AppError | None = None
         self._is_working = self._is_split = False
         self.hide()
 
@@ -131,16 +134,16 @@ class SplitOutlookLine(Label):
             return
         self._is_working = True
 
-        def work() -> SplitOutlook | None:
+        def work() -> SplitOutlook | AppError | None:
             known = adapter.trained_row_ids(Path(start.folder)) if start else frozenset()
             try:
                 return data_split.look_ahead(used, known)
-            except AppError:  # too few rows to be split, which the footer says
-                return None
+            except AppError as error:
+                return None if error.code == "split_too_few" else error
 
         background.run(work, self._show)
 
-    def _show(self, found: SplitOutlook | None) -> None:
+    def _show(self, found: SplitOutlook | AppError | None) -> None:
         self._is_working, self._found = False, found
         self._show_text()
         if self._rows is not None and self._draft is not None:  # they may have changed meanwhile
@@ -148,7 +151,10 @@ class SplitOutlookLine(Label):
 
     def _show_text(self) -> None:
         found = self._found
-        self.setText(self._text(found) if found is not None else "")
+        if isinstance(found, AppError):
+            self.setText(str(describe_error(found)))
+        else:
+            self.setText(self._text(found) if found is not None else "")
         self.setVisible(bool(self.text()))
 
     def _text(self, outlook: SplitOutlook) -> str:
