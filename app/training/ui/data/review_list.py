@@ -172,8 +172,8 @@ class ReviewListModel(QAbstractListModel):
             return plain_tooltip(question)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             edited = phrase("training.being_edited") if has_edit else ""
-            doubt = row_texts.check_flaw_text(REPEATED) if self._contradicts(item) else ""
-            return join_facts(row_texts.state_name(state), edited, doubt, question, row_texts.source_line(item))
+            contradiction = row_texts.check_flaw_text(REPEATED) if self._contradicts(item) else ""
+            return join_facts(row_texts.state_name(state), edited, contradiction, question, row_texts.source_line(item))
         return None
 
     def _contradicts(self, item: CurationItem) -> bool:
