@@ -7,8 +7,8 @@
     packs NAME…              the engine's parts for graphics cards: vulkan cuda13 cuda12 rocm metal (gpu_pack.py)
     setup [--training]       everything that run and test need; --training: and .venv-train (1.2 GB or more)
 
-test and check make .venv-train too, with torch, for the tests of conversion; --without-training skips both. A few tests
-that fail are run once more, alone; what passes only then is named.
+test and check make .venv-train too, with torch, for the tests of conversion; --without-training skips both. Without
+arguments for pytest, the files of a few tests that fail are run once more, alone; what passes only then is named.
 Needs only Python 3.11 or newer and its standard library. Everything goes into .venv, .venv-train and the user's cache
 folder; system packages are installed only as root on Debian-like systems.
 """
@@ -51,7 +51,6 @@ WITHOUT_TRAINING = "--without-training"
 # Three on two cores: a third of the time tests wait for processes and the disk. No more on more: models use all cores.
 # File by file: what a file sets up costs up to a minute.
 _THREE_AT_A_TIME = ("-n", "3", "--dist", "loadfile")
-_ALONE = ("-n", "0", "--last-failed", "--last-failed-no-failures", "none")
 _LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"  # pytest's own, by test
 _TESTS_FAILED = 1  # pytest's exit status
 _MOST_ALONE = 3
@@ -127,7 +126,8 @@ def check(arguments: list[str]) -> int:
         reading = [beside.submit(run_tool, argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for argv in readers]
         compile_tests()
         print("\n== pytest", flush=True)
-        tested = run_tests(tests)
+        # after -x other tests were not run, and --lf needs what failed before
+        tested = run_tool(tests)[1] if pytest_arguments(arguments) else run_tests(tests)
         results = []
         for argv, ended in zip(readers, reading, strict=True):
             title = " ".join(argv)
@@ -140,10 +140,11 @@ def check(arguments: list[str]) -> int:
 
 
 def run_tests(argv: Sequence[str]) -> tuple[float, int]:
-    """Run pytest and return its seconds and exit status. A few tests that fail are run once more, alone.
+    """Run pytest and return its seconds and exit status. The files of a few tests that fail are run once more, alone.
 
     They wait for programs beside two others' and models', and a busy machine can be too slow for one of thousands. What
-    passes alone is named, for somebody to mend; more than _MOST_ALONE failures are no accident.
+    passes alone is named, for somebody to mend; more than _MOST_ALONE failures are no accident. The whole files,
+    because after a crash the tests that follow in one have not been run.
     """
     _LAST_FAILED.unlink(missing_ok=True)
     _, (seconds, code) = run_tool(argv)
@@ -153,7 +154,8 @@ def run_tests(argv: Sequence[str]) -> tuple[float, int]:
     if not 0 < len(failed) <= _MOST_ALONE:
         return seconds, code
     print("\n== pytest, alone", flush=True)
-    _, (more_s, code) = run_tool([*argv, *_ALONE])
+    files = sorted({name.partition("::")[0] for name in failed})
+    _, (more_s, code) = run_tool([*argv, "-n", "0", *files])
     if code == 0:
         print("単独でだけ通った試験（要修正） / passed only when run alone, to be mended:", *failed, sep="\n    ")
     return seconds + more_s, code
@@ -211,16 +213,19 @@ def packs(arguments: list[str]) -> int:
     return gpu_pack.main(ROOT, arguments)
 
 
+def pytest_arguments(arguments: Sequence[str]) -> list[str]:
+    return [word for word in arguments if word not in ("--all", "--", WITHOUT_TRAINING)]
+
+
 def check_commands(arguments: Sequence[str]) -> list[list[str]]:
     """The tools with their arguments; `arguments` are for pytest, except for our own --all."""
-    pytest_arguments = [word for word in arguments if word not in ("--all", "--", WITHOUT_TRAINING)]
     selection = [] if "--all" in arguments else ["-m", "not slow"]
     return [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
         ["lint-imports", "--no-cache"],  # after a move its cache names files that are gone
-        ["pytest", *_THREE_AT_A_TIME, *_SLOWEST, *selection, *pytest_arguments],  # the last -n and -m win
+        ["pytest", *_THREE_AT_A_TIME, *_SLOWEST, *selection, *pytest_arguments(arguments)],  # the last -n and -m win
     ]
 
 

@@ -8,7 +8,6 @@ server runs.
 import ctypes
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -45,6 +44,8 @@ class Program(subprocess.Popen[Any]):
         if _server is None or given != plain or args[:2] != [sys.executable, "-m"] or _at_loading(values) != _own:
             super()._execute_child(args, executable, *rest)  # type: ignore[misc]
             return
+        import resource  # where processes are forked
+
         request = {
             "argv": list(map(str, args[2:])), "env": dict(values), "cwd": os.fspath(cwd or "."), "umask": umask,
             "session": new_session, "core": resource.getrlimit(resource.RLIMIT_CORE),

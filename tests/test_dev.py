@@ -239,23 +239,24 @@ def test_check_runs_every_tool_and_fails_when_one_does(ready):
 
 
 @pytest.mark.parametrize(
-    ("failed", "alone", "code", "runs"),
-    [(1, 0, 0, 2), (3, 0, 0, 2), (1, 1, 1, 2), (4, 0, 1, 1), (0, 0, 1, 1)],
-    ids=["one passes alone", "three pass alone", "it fails again", "too many", "none is named"],
+    ("arguments", "failed", "alone", "code", "runs"),
+    [([], 1, 0, 0, 2), ([], 3, 0, 0, 2), ([], 1, 1, 1, 2), ([], 4, 0, 1, 1), ([], 0, 0, 1, 1), (["-x"], 1, 0, 1, 1)],
+    ids=["one passes alone", "three pass alone", "it fails again", "too many", "none is named", "others were not run"],
 )
-def test_a_few_tests_that_fail_beside_others_are_run_alone_and_named(ready, failed, alone, code, runs):
+def test_files_of_a_few_tests_that_fail_beside_others_are_run_alone(ready, arguments, failed, alone, code, runs):
     cache = ready.root / ".pytest_cache/v/cache"
     cache.mkdir(parents=True)
-    names = json.dumps({f"tests/test_{number}.py::test_it": True for number in range(failed)})
-    first = f"echo '{names}' > {cache}/lastfailed; exit 1"
-    does = f'case "$*" in *--last-failed*) exit {alone};; *) {first};; esac'
+    names = [f"tests/test_{number // 2}.py::test_it[{number}]" for number in range(failed)]
+    first = f"echo '{json.dumps(dict.fromkeys(names, True))}' > {cache}/lastfailed; exit 1"
+    does = f'case "$*" in *"-n 0"*) exit {alone};; *) {first};; esac'
     write_script(ready.root / ".venv/bin/pytest", STAND_IN + does)
-    run = ready.command("check")
+    run = ready.command("check", *arguments)
     assert run.returncode == code
     first_call, *others = ready.tests()
-    assert first_call == f"pytest {THREE} -m not slow"
-    assert others == [f"{first_call} -n 0 --last-failed --last-failed-no-failures none"] * (runs - 1)
-    told = [f"    tests/test_{number}.py::test_it" for number in range(failed)]
+    assert first_call == " ".join(["pytest", *THREE.split(), "-m not slow", *arguments])
+    files = " ".join(sorted({name.partition("::")[0] for name in names}))
+    assert others == [f"{first_call} -n 0 {files}"] * (runs - 1)
+    told = [f"    {name}" for name in names]
     assert [line for line in run.stdout.splitlines() if "::test_it" in line] == (told if code == 0 else [])
 
 

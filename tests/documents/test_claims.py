@@ -302,6 +302,13 @@ def test_a_table_with_one_label_in_many_rows_costs_no_more_than_its_length():
         ("<b>-5℃</b>\n**", "<b>-5℃</b>\n**"),
         ("体積は2*3*4、`V` は *体積*", "体積は2*3*4、V は 体積"),
         ("__init__ は __重要__ です", "__init__ は 重要 です"),
+        *(
+            (formula, formula)
+            for formula in ("2**10 = 1024、2**3", "幅**2 + 高さ**2", "幅*高さ*奥行", "5~~7と8~~9", "５*６*７")
+        ),
+        ("**計算は2**3 です**、**5**MPa、2*3は***太字***で4*5", "計算は2**3 です、5MPa、2*3は太字で4*5"),
+        (r"`\\server\_a`、`2**3`と`2**4`、**`--flag`**、**a ~~b~~**", r"\\server\_a、2**3と2**4、--flag、a b"),
+        ("**例**\n```\n# 注\n- a*b*c\n```\n# 次", "例\n```\n# 注\n- a*b*c\n```\n次"),
     ],
 )
 def test_an_answer_is_plain_where_no_markdown_is_rendered(written, shown):

@@ -275,7 +275,14 @@ def test_a_run_without_held_out_rows_is_done_with_its_training(tmp_path: Path) -
 
 def test_a_damaged_file_of_rates_counts_as_none(tmp_path: Path) -> None:
     run = tmp_path / "runs" / "r"
-    contents = ("[1]", '{"score": "x"}', '{"score": 1e9}', '{"score": null}', '{"no stage": 1}')
+    contents = (
+        "[1]",
+        '{"score": "x"}',
+        '{"score": 1e9}',
+        '{"score": null}',
+        '{"no stage": 1}',
+        f'{{"score": 1{"0" * 400}}}',
+    )
     for text in ("", "{}", '{"score": 1.5}', *(f'{{"seconds": {one}}}' for one in contents)):
         (tmp_path / run_clock.RATES_FILE).write_text(text, "utf-8")
         assert run_clock.read_rates(run).factors == {}

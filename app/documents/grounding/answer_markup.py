@@ -97,28 +97,42 @@ _TABLE = lazy_pattern(
 )
 _HEADING = lazy_pattern(r"^#{1,6}[ \t]+", re.MULTILINE)
 _BULLET = lazy_pattern(r"^([ \t]*)[-*+][ \t]+", re.MULTILINE)
+_CODE_BLOCK = lazy_pattern(r"(^[ \t]*```.*?(?:^[ \t]*```[ \t]*$|\Z))", re.MULTILINE | re.DOTALL)
+# What is shown of a line, by the group that has it. Signs that may belong to a formula or a name are none of emphasis:
+# 2**10, 幅**2 + 高さ**2, 5~~7 mm, 幅*高さ*奥行, __init__.
+_SHOWN = lazy_pattern(
+    r"(?<!`)(?P<ticks>`{1,2})(?!`)(?P<code>[^\n]{0,2000}?[^`\n])(?P=ticks)(?!`)"
+    r"|\\(?P<escaped>[!-/:-@\[-`{-~])"
+    rf"|(?P<entity>{HTML_ENTITY})"
+    r"|(?:(?<![\dA-Za-z)）*~])|(?<![*~])(?=[*~]+[^\dA-Za-z(（*~]))(?P<strong>\*{2,3}|~~)(?![\s*~])"
+    r"(?P<strongly>[^\n]{0,2000}?[^\s\\])(?P=strong)(?![\d*])"
+    r"|(?<![\w)）*])(?P<light>\*)(?![\s*])(?P<lightly>[^\n*]{0,2000}?[^\s\\*])\*(?![\w(（*])"
+    r"|(?<!\w)__(?![\s_])(?P<under>[^\n_]{0,2000}[^\x00-\x7f][^\n_]{0,2000}(?<!\s))__(?!\w)"
+)
 
 
 def plain_answer(answer: str) -> str:
     """Return an answer for places that render no Markdown: cells of a spreadsheet, and answers compared blind.
 
-    It keeps source marks and other text. The cells of a table are joined by " / ", and items begin with ・, because
-    spreadsheets interpret a leading hyphen as a formula; a single item has no sign.
+    It keeps source marks, code and other text. The cells of a table are joined by " / ", and items begin with ・,
+    because spreadsheets interpret a leading hyphen as a formula; a single item has no sign.
     """
-    text = _BULLET.sub(r"\1・", _HEADING.sub("", _TABLE.sub(_plain_table, answer)))
-    for _ in range(2):  # emphasis may nest
-        text = _EMPHASIS.sub(_plain_emphasis, text)
-    text = re.sub(HTML_ENTITY, lambda one: html.unescape(one[0]), re.sub(_ESCAPED, "", text)).strip()
+    parts = _CODE_BLOCK.split(answer)
+    parts[::2] = map(_plain_part, parts[::2])
+    text = "".join(parts).strip()
     return text if "\n" in text else text.removeprefix("・")
 
 
-def _plain_emphasis(found: re.Match[str]) -> str:
-    """Return the text inside; all of it where the signs may belong to a product or a name: 2*3*4, __init__."""
-    start, end = found.span()
-    around = found.string[max(0, start - 1) : start] + found.string[end : end + 1]
-    is_name = found["sign"] == "__" and found["inside"].isascii()
-    is_product = found["sign"] in ("*", "__") and any(one.isascii() and one.isalnum() for one in around)
-    return found[0] if is_name or is_product else found["inside"]
+def _plain_part(text: str) -> str:
+    return _SHOWN.sub(_shown, _BULLET.sub(r"\1・", _HEADING.sub("", _TABLE.sub(_plain_table, text))))
+
+
+def _shown(found: re.Match[str]) -> str:
+    kind = found.lastgroup or ""
+    inside = found[kind]
+    if kind == "entity":
+        return html.unescape(inside)
+    return inside if kind in ("code", "escaped") else _SHOWN.sub(_shown, inside)  # emphasis may nest
 
 
 def _plain_table(found: re.Match[str]) -> str:

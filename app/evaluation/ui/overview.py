@@ -276,6 +276,14 @@ class ResultOverview(QWidget):
         while self.comparison.filling.isActive():
             yield
         self.setUpdatesEnabled(False)  # what follows is below what is seen, and each turn would paint all of it again
+        try:
+            yield from self._show_lower_cards(result)
+        except Exception:  # the error is reported, and the rest of the page still works
+            self.setUpdatesEnabled(True)
+            raise
+        self.setUpdatesEnabled(True)
+
+    def _show_lower_cards(self, result: ResultViewData) -> Iterator[None]:
         self.breakdown.show_result(result)  # beside the differences, whose columns depend on the room that it leaves
         self.differences.show_result(result)
         yield
@@ -290,4 +298,3 @@ class ResultOverview(QWidget):
             self._rest.addWidget(added)
             added.show()  # at once, because Qt shows a widget added to a visible layout a moment later, which flickers
             yield
-        self.setUpdatesEnabled(True)

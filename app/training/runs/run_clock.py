@@ -147,7 +147,7 @@ def read_rates(run: Path) -> StageRates:
         found = strict_json.loads(strict_json.read_bytes(_rates_file(run)))["seconds"]
         factors = {str(name): float(one) / known[name] for name, one in found.items() if name in known}
         return StageRates({name: one for name, one in factors.items() if 0.01 <= one <= 100})
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, OverflowError):
         return StageRates()
 
 

@@ -22,7 +22,7 @@ from app.evaluation.records import RuleScores, System
 from app.evaluation.report import result_view_model
 from app.evaluation.report.result_view_data import ResultViewData, model_of_system, use_obstacle
 from app.evaluation.study import studies
-from app.evaluation.ui import comparison_cards, result_texts
+from app.evaluation.ui import comparison_cards, overview, result_texts
 from app.evaluation.ui.blind_view import BlindView
 from app.evaluation.ui.comparison_cards import VerdictBadge
 from app.evaluation.ui.overview import TextTable
@@ -313,6 +313,19 @@ def test_many_systems_are_added_in_turns_and_all_of_them_come(desk: Desk, tmp_pa
     assert len(desk.verdicts()) == 19
     desk.show(result_studies.models_compared(tmp_path / "t", 3))
     assert len([one for one in rows.findChildren(Button) if desk.is_shown(one)]) == 3
+
+
+def test_a_page_whose_filling_an_error_ends_is_painted_again(
+    desk: Desk, documents: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ValueError("a section")
+
+    monkeypatch.setattr(overview, "SectionCard", fail)
+    with desk.qtbot.captureExceptions() as caught:
+        desk.show(documents)
+    assert [str(error) for _, error, _ in caught] == ["a section"]
+    assert desk.overview.updatesEnabled()
 
 
 def test_the_answers_to_a_question_are_made_when_the_tab_is_shown(desk: Desk, documents: Result) -> None:
