@@ -139,7 +139,7 @@ class EngineClient(QObject):
             command = dataclasses.replace(command, key=self.remote_keys.key_of(command.remote.address))
         if isinstance(command, Load) and self._niceness and self.pid:
             with contextlib.suppress(psutil.Error):  # it has just ended, or the system forbids the change
-                psutil.Process(self.pid).nice(self._niceness if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)
+                psutil.Process(self.pid).nice(_priority(self._niceness))
         self._child.send(json_lines.encode_line(command))
         if isinstance(command, Load | Ask) and self._address:
             place = local_model.address_label(self._address)
@@ -490,3 +490,10 @@ def end_within(limit_s: float, end: Callable[[], None], ended: SignalInstance, i
     end()
     if not is_over():  # it may have ended at once
         loop.exec()
+
+
+def _priority(niceness: int) -> int:
+    """Return what psutil takes: the niceness itself; on Windows, which has none, one of two classes."""
+    if psutil.POSIX:
+        return niceness
+    return int(psutil.IDLE_PRIORITY_CLASS if niceness > 10 else psutil.BELOW_NORMAL_PRIORITY_CLASS)

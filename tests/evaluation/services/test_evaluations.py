@@ -183,7 +183,7 @@ def test_the_end_of_the_program_stops_it_and_keeps_what_is_measured(desk: Desk) 
     engine = desk.evaluations._own_engine
     assert engine is not None
     # a question that a person asks meanwhile goes before it, with the model for search
-    assert psutil.Process(engine.pid).nice() == (NICE if psutil.POSIX else psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    assert psutil.Process(engine.pid).nice() == (NICE if psutil.POSIX else psutil.IDLE_PRIORITY_CLASS)
     assert NICE > search_model_engine.NICE
     assert desk.evaluations.close()
     assert desk.ended() is None
