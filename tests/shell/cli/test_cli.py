@@ -22,6 +22,7 @@ from PySide6.QtCore import QCoreApplication
 
 from app import cli as main
 from app.models import starter
+from tests import forked_program
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -33,12 +34,10 @@ def program(tmp_path: Path) -> Run:
     """Runs `kotae ARGUMENTS` as a program, with a data folder of its own."""
 
     def run(*arguments: str, **environment: str) -> "CompletedProcess[str]":
-        return subprocess.run(
+        return forked_program.run(
             [sys.executable, "-m", "app", *arguments],
             env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "データ　😀")} | environment,
             cwd=ROOT,
-            capture_output=True,
-            encoding="utf-8",
             timeout=120,
         )
 
@@ -341,7 +340,7 @@ def _started(tmp_path: Path, *arguments: str) -> Iterator["Popen[bytes]"]:
     command = [sys.executable, "-m", "app", *arguments]
     environment = os.environ | {"KOTAE_DATA_DIR": str(tmp_path), "KOTAE_ENGINE": "echo"}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with Popen(command, env=environment, cwd=ROOT, start_new_session=True, **pipes) as process:
+    with forked_program.Program(command, env=environment, cwd=ROOT, start_new_session=True, **pipes) as process:
         yield process
 
 
