@@ -7,6 +7,7 @@ Gemma 3 270M and a random Llama-3.1-8B, at 512 tokens per batch and contexts of 
 
 import platform
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,12 +115,12 @@ def cache_bytes_by_layer(header: GgufHeader, context: int, kv_type: str) -> list
     The engine keeps sliding windows complete (swa_full). `context`: in tokens, a multiple of `CONTEXT_STEP`.
     """
     numbers = context * sum(_head_lengths(header))
-    state = _recurrent_bytes(header)
+    state, is_recurrent = _recurrent_bytes(header), _recurrent_layers(header)
     remaining, found = max(0, header.block_count - header.number("attention.shared_kv_layers")), []
     if header.architecture == "gemma3n":
         remaining = _GEMMA_3N_LAYERS_WITH_CACHE
     for layer, heads in enumerate(header.head_counts_kv):
-        has_cache = remaining > 0 and not _is_recurrent(header, layer)
+        has_cache = remaining > 0 and not is_recurrent(layer)
         remaining -= has_cache
         found.append(state + (heads * numbers * _KV_BLOCK_BYTES[kv_type] // 32 if has_cache else 0))
     return found
@@ -133,13 +134,13 @@ def _head_lengths(header: GgufHeader) -> tuple[int, int]:
     return keys, values
 
 
-def _is_recurrent(header: GgufHeader, layer: int) -> bool:
+def _recurrent_layers(header: GgufHeader) -> Callable[[int], bool]:
+    """Return whether a layer, counted from 0, has a recurrent state instead of a cache."""
     listed = header.array(header.key("attention.recurrent_layers"))
-    if listed is not None and layer < len(listed.values):
-        return bool(listed.values[layer])
+    named = [] if listed is None else listed.values
     default = _INTERVAL_ARCHITECTURES.get(header.architecture, 0)
     interval = header.number("full_attention_interval", default)
-    return interval > 0 and (layer + 1) % interval != 0
+    return lambda layer: bool(named[layer]) if layer < len(named) else interval > 0 and (layer + 1) % interval != 0
 
 
 def _recurrent_bytes(header: GgufHeader) -> int:

@@ -18,6 +18,7 @@ import psutil
 from app.base.confidentiality import Label
 from app.documents.library import Library
 from app.documents.records import Section
+from tests.forked_program import Program
 from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def begun(
     data: Path, *arguments: str, engine: str | None = "echo", before: Sequence[str] = (), **options: Any
 ) -> "subprocess.Popen[str]":
     environment = {name: value for name, value in os.environ.items() if name != "KOTAE_ENGINE"}
-    return subprocess.Popen(
+    return Program(
         [*before, sys.executable, "-m", "app", "serve", "--json", *arguments],
         env={**environment, "KOTAE_DATA_DIR": str(data), **({"KOTAE_ENGINE": engine} if engine else {})},
         cwd=ROOT,

@@ -154,12 +154,15 @@ def test_a_confidential_collection_is_neither_listed_nor_read_without_a_yes(
     assert not (documents / "exports.log").exists()
 
     async def agreed(client: Any) -> None:
+        """Without a model, so that documents are quoted."""
+        answer = await call(client, "ask", question=ASKED)
+        assert (answer["is_excerpt"], answer["sources"][0]["quote"]) == (True, COVER)
         assert (await call(client, "search_documents", query=ASKED))["passages"][0]["collection"] == "入札"
         assert (await call(client, "read_clause", clause="4.2"))["clauses"][0]["collection"] == "入札"
 
-    with_client(documents, command(base, "--collection", "入札", "--allow-secret"), agreed)
+    with_client(documents, command(None, "--collection", "入札", "--allow-secret"), agreed)
     lines = [json.loads(line) for line in (documents / "exports.log").read_text("utf-8").splitlines()]
-    assert [(line["what"], line["label"], line["target"]) for line in lines] == [("served", "secret", "mcp")] * 2
+    assert [(line["what"], line["label"], line["target"]) for line in lines] == [("served", "secret", "mcp")] * 3
     status, told, _ = kotae("mcp", "--model", str(base), "--collection", "入札", "--data-dir", str(documents))
     assert (status, told["error"]["code"]) == (3, "secret_export")
     tally.tried(9)
@@ -183,15 +186,6 @@ def test_a_cancelled_question_makes_room_for_the_next(documents: Path, base: Pat
         assert heard[-1] == len(done.structured_content["answer"])
 
     with_client(documents, command(base, before=WRITES), act)
-
-
-def test_without_a_model_documents_are_quoted(documents: Path) -> None:
-    async def act(client: Any) -> None:
-        answer = await call(client, "ask", question=ASKED)
-        assert answer["is_excerpt"] is True
-        assert answer["sources"][0]["quote"] == COVER
-
-    with_client(documents, command(None), act)
 
 
 def begun(argv: list[str], data: Path, *questions: str) -> subprocess.Popen[str]:

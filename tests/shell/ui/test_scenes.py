@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
 
 from app.application import AppContext
 from app.base.errors import AppError
@@ -17,8 +18,9 @@ from app.uikit.theme import Theme
 from app.uikit.widgets.labels import IconLabel
 from tests import screenshots
 from tests.training_shots import SELDOM
-from tests.uikit.ui import accessible
+from tests.uikit.ui import accessible, conversion
 from tests.uikit.ui.clipping import clipped
+from tests.uikit.ui.conversion import input_method_guard  # noqa: F401  (a fixture)
 from tests.uikit.ui.words import JAPANESE, LANGUAGE_ROW, shown
 
 SIGNS = "✓▲×●○◐…%"  # what says in a line itself what its colour says
@@ -69,6 +71,9 @@ def theme_of_other_tests(qapp: QApplication) -> Iterator[None]:
     Theme().apply(qapp, Settings(theme="light"))
 
 
+_met: dict[str, set[str]] = {}  # place -> where in the sources its fields are made
+
+
 @pytest.mark.parametrize(
     ("name", "language", "scale"),
     [
@@ -86,10 +91,14 @@ def test_a_scene(
     tmp_path: Path,
     quick_pause: None,
     monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
 ) -> None:
-    """One window for all that is looked at: opening it takes longer than looking."""
+    """One window for all that is looked at and typed: opening it takes longer than looking."""
     monkeypatch.setenv("KOTAE_ENGINE", "echo")
-    with screenshots.opened(qapp, str(tmp_path), name, "light", "small", scale) as parts:
+    with (
+        conversion.origins() as met,
+        screenshots.opened(qapp, str(tmp_path), name, "light", "small", scale) as parts,
+    ):
         for size_name, size in screenshots.SIZES.items():
             parts.window.resize(*size)
             screenshots.pause()
@@ -101,7 +110,44 @@ def test_a_scene(
                 assert_no_state_is_told_by_colour_alone()
                 assert language == "ja" or japanese_words() == set()
         if (language, scale) == HARDEST:
+            if name in conversion.ENOUGH:
+                parts.window.resize(*screenshots.SIZES["wide"])
+                screenshots.pause()
+                _met[name] = met()
+                conversion.walk_through_all(parts, qtbot)
             assert_all_may_change_once_its_windows_are_closed(qapp, parts)
+
+
+OTHER_PLACES = [place for place in conversion.PLACES if place not in conversion.ENOUGH & screenshots.SHOTS.keys()]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param(place, marks=[pytest.mark.slow] * (place not in conversion.ENOUGH)) for place in OTHER_PLACES],
+)
+def test_no_key_of_a_conversion_leaves_a_field_of_the_program(
+    place: str, qapp: QApplication, tmp_path: Path, quick_pause: None, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    """Nor of the places among the scenes above."""
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    with conversion.origins() as met, conversion.opened(qapp, tmp_path, place) as parts:
+        _met[place] = met()
+        conversion.walk_through_all(parts, qtbot)
+
+
+def test_every_field_in_the_sources_is_in_one_of_these_places(
+    qapp: QApplication, tmp_path: Path, quick_pause: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOTAE_ENGINE", "echo")
+    for place in conversion.ENOUGH - _met.keys():  # none after the tests above
+        with conversion.origins() as met, conversion.opened(qapp, tmp_path / place, place):
+            _met[place] = met()
+    met_anywhere = set[str]().union(*_met.values())
+    missed = conversion.sites() - met_anywhere
+    assert missed == set(), (
+        "show the page or dialog in tests/screenshots.py, or add it to tests/uikit/ui/conversion.py: OTHERS, ENOUGH"
+    )
+    assert met_anywhere <= conversion.sites()
 
 
 def assert_every_object_has_a_name() -> None:

@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PySide6 import QtWidgets
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt
 from PySide6.QtGui import QInputMethodEvent, QInputMethodQueryEvent, QKeyEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QWidget
+from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
 from app.application import AppContext
@@ -20,7 +23,7 @@ from app.documents.library import Library
 from app.documents.ui.page import FILTER_FROM
 from app.uikit import untrusted_text
 from app.uikit.dialogs import BugReporter
-from app.uikit.input_method import conversion_guard_of
+from app.uikit.input_method import GUARD_S, Composition, ConversionGuard, InputMethodGuard, conversion_guard_of
 from tests import document_shots, screenshots
 from tests.evaluation.ui import evaluation_places
 from tests.sources import sources
@@ -28,6 +31,19 @@ from tests.training.ui import training_places
 
 APP = Path(__file__).resolve().parents[3] / "app"
 UI = (*sorted(APP.glob("*/ui")), APP / "uikit")  # folders with widgets
+
+CONTROL, NOTHING = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier
+KEYS = (
+    (Qt.Key.Key_Return, NOTHING),
+    (Qt.Key.Key_Enter, NOTHING),
+    (Qt.Key.Key_Escape, NOTHING),
+    (Qt.Key.Key_Tab, NOTHING),
+    (Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier),
+    (Qt.Key.Key_Return, CONTROL),
+    (Qt.Key.Key_N, CONTROL),
+    (Qt.Key.Key_Down, NOTHING),
+    (Qt.Key.Key_F6, NOTHING),
+)
 
 # Everything of Qt's that a person can type into, or that opens with such a field.
 TYPED_INTO: tuple[type[QWidget], ...] = (
@@ -125,6 +141,83 @@ def shown_windows() -> list[QWidget]:
 def state() -> tuple[object, ...]:
     """What no key of a conversion may change."""
     return (QApplication.focusWidget(), *sorted(shown_windows(), key=id))
+
+
+@pytest.fixture(autouse=True)
+def input_method_guard(qapp: QApplication) -> Iterator[InputMethodGuard]:
+    guard = InputMethodGuard(qapp)
+    yield guard
+    qapp.focusChanged.disconnect(guard._on_focus_changed)
+    guard.deleteLater()
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def walk_through(field: QWidget, qtbot: QtBot) -> None:
+    """One conversion, begun, tried with every key, committed, and the Return after it."""
+    field.window().activateWindow()
+    qtbot.waitUntil(field.window().isActiveWindow)
+    field.setFocus()
+    qtbot.waitUntil(field.hasFocus)
+    assert field.findChildren(ConversionGuard), "the focus has brought the guard"
+    behind = Behind(field)
+    clock = Clock()
+    conversion_guard_of(field).composition = Composition(clock)
+    convert(field, "にほん")  # replaces what is selected
+
+    witness = Witness()
+    before, text = state(), text_of(field)
+    for key, modifiers in KEYS:
+        QTest.keyPress(field, key, modifiers)
+        QTest.keyRelease(field, key, modifiers)
+    QApplication.sendPostedEvents()
+    assert (behind.heard, witness.seen) == ([], [])
+    assert (state(), text_of(field)) == (before, text)
+
+    convert(field, "", "日本")
+    takes_words = not (
+        field.inherits("QAbstractSpinBox") or (isinstance(field, QtWidgets.QLineEdit) and field.validator())
+    )
+    assert ("日本" in text_of(field)) == takes_words
+    witness.seen.clear()
+    before = state()  # completions may have come
+    for key in (Qt.Key.Key_Return, Qt.Key.Key_Escape, Qt.Key.Key_Tab):
+        QTest.keyPress(field, key)  # handed on by the input method, without a release
+    QApplication.sendPostedEvents()
+    assert (behind.heard, witness.seen, state()) == ([], [], before)
+
+    behind.is_wall = True
+    QTest.keyRelease(field, Qt.Key.Key_Return)
+    QTest.keyPress(field, Qt.Key.Key_Return)
+    assert behind.heard == [Qt.Key.Key_Return]
+    convert(field, "", "橋")
+    clock.now += 2 * GUARD_S
+    QTest.keyPress(field, Qt.Key.Key_Escape)
+    assert behind.heard == [Qt.Key.Key_Return, Qt.Key.Key_Escape]
+
+
+def walk_through_all(parts: AppContext, qtbot: QtBot) -> None:
+    """`walk_through` each field that can be typed into now: nothing is sent, and no page or conversation is opened."""
+    events: list[str] = []
+    parts.session.message_added.connect(lambda _: events.append("sent"))
+    parts.session.conversation_opened.connect(lambda *_: events.append("opened"))
+    # The one that has the keyboard comes first: the editor of an item closes when it loses it.
+    for field in sorted(fields(), key=lambda field: not field.hasFocus()):
+        if not isValid(field):
+            continue
+        page = parts.window.current_page
+        walk_through(field, qtbot)
+        assert (events, parts.window.current_page) == ([], page)
+    for view in lists():
+        view.setFocus()
+        assert not is_typed_into(view), "its keys are commands, also with Japanese input switched on"
 
 
 # ---------------------------------------------------------------------------------------------------------- places

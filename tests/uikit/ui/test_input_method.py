@@ -4,8 +4,6 @@ import gc
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QStringListModel, Qt, QTimer
@@ -33,82 +31,17 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 from shiboken6 import isValid
 
-from app.application import AppContext
-from app.uikit.input_method import GUARD_S, Composition, ConversionGuard, InputMethodGuard, conversion_guard_of
+from app.uikit.input_method import Composition, ConversionGuard, conversion_guard_of
 from tests.uikit.ui import conversion
-from tests.uikit.ui.conversion import Behind, Witness, convert, is_typed_into, state, text_of
-
-CONTROL, NOTHING = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.NoModifier
-KEYS = (
-    (Qt.Key.Key_Return, NOTHING),
-    (Qt.Key.Key_Enter, NOTHING),
-    (Qt.Key.Key_Escape, NOTHING),
-    (Qt.Key.Key_Tab, NOTHING),
-    (Qt.Key.Key_Backtab, Qt.KeyboardModifier.ShiftModifier),
-    (Qt.Key.Key_Return, CONTROL),
-    (Qt.Key.Key_N, CONTROL),
-    (Qt.Key.Key_Down, NOTHING),
-    (Qt.Key.Key_F6, NOTHING),
+from tests.uikit.ui.conversion import (  # noqa: F401  (a fixture)
+    NOTHING,
+    Clock,
+    convert,
+    input_method_guard,
+    is_typed_into,
+    text_of,
+    walk_through,
 )
-
-
-@pytest.fixture(autouse=True)
-def guard(qapp: QApplication) -> Iterator[InputMethodGuard]:
-    guard = InputMethodGuard(qapp)
-    yield guard
-    qapp.focusChanged.disconnect(guard._on_focus_changed)
-    guard.deleteLater()
-
-
-class Clock:
-    """Stands still until it is told."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def walk_through(field: QWidget, qtbot: QtBot) -> None:
-    """One conversion, begun, tried with every key, committed, and the Return after it."""
-    field.window().activateWindow()
-    qtbot.waitUntil(field.window().isActiveWindow)
-    field.setFocus()
-    qtbot.waitUntil(field.hasFocus)
-    assert field.findChildren(ConversionGuard), "the focus has brought the guard"
-    behind = Behind(field)
-    clock = Clock()
-    conversion_guard_of(field).composition = Composition(clock)
-    convert(field, "にほん")  # replaces what is selected
-
-    witness = Witness()
-    before, text = state(), text_of(field)
-    for key, modifiers in KEYS:
-        QTest.keyPress(field, key, modifiers)
-        QTest.keyRelease(field, key, modifiers)
-    QApplication.sendPostedEvents()
-    assert (behind.heard, witness.seen) == ([], [])
-    assert (state(), text_of(field)) == (before, text)
-
-    convert(field, "", "日本")
-    takes_words = not (field.inherits("QAbstractSpinBox") or (isinstance(field, QLineEdit) and field.validator()))
-    assert ("日本" in text_of(field)) == takes_words
-    witness.seen.clear()
-    before = state()  # completions may have come
-    for key in (Qt.Key.Key_Return, Qt.Key.Key_Escape, Qt.Key.Key_Tab):
-        QTest.keyPress(field, key)  # handed on by the input method, without a release
-    QApplication.sendPostedEvents()
-    assert (behind.heard, witness.seen, state()) == ([], [], before)
-
-    behind.is_wall = True
-    QTest.keyRelease(field, Qt.Key.Key_Return)
-    QTest.keyPress(field, Qt.Key.Key_Return)
-    assert behind.heard == [Qt.Key.Key_Return]
-    convert(field, "", "橋")
-    clock.now += 2 * GUARD_S
-    QTest.keyPress(field, Qt.Key.Key_Escape)
-    assert behind.heard == [Qt.Key.Key_Return, Qt.Key.Key_Escape]
-
 
 # ------------------------------------------------------------------------------------------- fields of every kind
 
@@ -207,64 +140,6 @@ def test_every_kind_of_field_that_the_program_uses_is_among_them() -> None:
     assert used - KINDS.keys() - READ_ONLY == set()
     assert not is_typed_into(QTextBrowser())
     assert conversion.classes_with_input_methods() == set(), "such a class needs an entry of its own in KINDS"
-
-
-# ------------------------------------------------------------------------------------ every place of the program
-
-
-_met: dict[str, set[str]] = {}  # place -> where in the sources its fields are made
-
-
-@pytest.fixture
-def open_place(
-    qapp: QApplication, tmp_path: Path, quick_pause: None, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], AbstractContextManager[AppContext]]:
-    monkeypatch.setenv("KOTAE_ENGINE", "echo")
-
-    @contextmanager
-    def open_(place: str) -> Iterator[AppContext]:
-        with conversion.origins() as met, conversion.opened(qapp, tmp_path / place, place) as parts:
-            _met[place] = met()
-            yield parts
-
-    return open_
-
-
-@pytest.mark.parametrize(
-    "place",
-    [pytest.param(place, marks=[pytest.mark.slow] * (place not in conversion.ENOUGH)) for place in conversion.PLACES],
-)
-def test_no_key_of_a_conversion_leaves_a_field_of_the_program(
-    place: str, open_place: Callable[[str], AbstractContextManager[AppContext]], qtbot: QtBot
-) -> None:
-    with open_place(place) as parts:
-        events: list[str] = []
-        parts.session.message_added.connect(lambda _: events.append("sent"))
-        parts.session.conversation_opened.connect(lambda *_: events.append("opened"))
-        # The one that has the keyboard comes first: the editor of an item closes when it loses it.
-        for field in sorted(conversion.fields(), key=lambda field: not field.hasFocus()):
-            if not isValid(field):
-                continue
-            page = parts.window.current_page
-            walk_through(field, qtbot)
-            assert (events, parts.window.current_page) == ([], page)
-        for view in conversion.lists():
-            view.setFocus()
-            assert not is_typed_into(view), "its keys are commands, also with Japanese input switched on"
-
-
-def test_every_field_in_the_sources_is_in_one_of_these_places(
-    open_place: Callable[[str], AbstractContextManager[AppContext]],
-) -> None:
-    for place in conversion.ENOUGH - _met.keys():  # none after the test above
-        with open_place(place):
-            pass
-    met = set[str]().union(*_met.values())
-    missed = conversion.sites() - met
-    assert missed == set(), (
-        "show the page or dialog in tests/screenshots.py, or add it to tests/uikit/ui/conversion.py: OTHERS, ENOUGH"
-    )
-    assert met <= conversion.sites()
 
 
 # ------------------------------------------------------------------------------------------------ text is not lost
