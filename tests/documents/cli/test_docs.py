@@ -15,6 +15,7 @@ import pytest
 
 from tests.documents import driver
 from tests.documents.cli.conftest import Run
+from tests.forked_program import Program
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -34,7 +35,7 @@ def begin(data: Path, files: Path) -> Callable[..., "subprocess.Popen[str]"]:
     def begin(*arguments: str, count: int) -> "subprocess.Popen[str]":
         for number in range(count):
             (files / f"{number:03}.txt").write_text(f"装置{number}の点検は毎年行う。\n" * 40, "utf-8")
-        process = subprocess.Popen(
+        process = Program(
             [sys.executable, "-m", "app", "docs", *arguments],
             env=os.environ | {"KOTAE_DATA_DIR": str(data)},
             cwd=ROOT,

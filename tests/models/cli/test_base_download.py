@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +13,7 @@ import pytest
 from app.base.files import work_folder
 from app.models import base_models, hf_folders
 from app.training.runs import run_folders
+from tests.forked_program import Program
 from tests.hf_models import HfShape
 from tests.models.cli.conftest import Run, Said
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub
@@ -99,7 +99,7 @@ def test_killed_it_goes_on_where_it_was_and_nothing_comes_twice(tmp_path, run):
     folder, size = base_folder(tmp_path), sum(content.size for content in files.values())
     (tmp_path / "データ").mkdir()
     with Publisher(files, Fault("slow", bytes_per_s=4 << 20)) as hub:
-        process = subprocess.Popen(
+        process = Program(
             [sys.executable, "-m", "app", "models", "download", REPOSITORY, "--as-base"],
             env=os.environ | {"KOTAE_DATA_DIR": str(tmp_path / "データ"), "HF_ENDPOINT": hub.place},
             cwd=ROOT,

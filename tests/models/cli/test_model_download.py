@@ -22,6 +22,7 @@ from app.models.cli import model_download
 from app.models.download_queue import QueuedDownload, QueuedFile
 from app.models.model_store import ModelStore
 from tests import model_files as models
+from tests.forked_program import Program
 from tests.models.cli.conftest import Run, Said
 from tests.models.downloads.hub import COMMIT, FILE, REPOSITORY, Content, Fault, Hub, Stored
 from tests.models.downloads.shelf import gguf, put_card
@@ -61,7 +62,7 @@ class Shell:
 
     def start(self, hub: Hub, *arguments: str, **streams: Any) -> "subprocess.Popen[str]":
         """As a process of its own."""
-        return subprocess.Popen(
+        return Program(
             [sys.executable, "-m", "app", "models", "download", "tiny", *arguments],
             env=os.environ | {"KOTAE_DATA_DIR": str(self.data), "HF_ENDPOINT": hub.place},
             cwd=ROOT,
