@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import html
 import json
 import os
@@ -145,6 +146,7 @@ def with_model(where: Paths, store: Store) -> Paths:
     return where
 
 
+@functools.cache
 def is_isolated() -> bool:
     code = "import sys; from app.compliance.offline_check import coordinator as c; sys.exit(c.isolate() != 'namespace')"
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=LIMIT_S).returncode == 0

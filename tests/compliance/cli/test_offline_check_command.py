@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -30,6 +30,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return begin("offline-check", *arguments, variables=variables, **options)
 
         yield run
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], qapp: object) -> Callable[[Path], tuple[int, str, str]]:
+    """Runs the command with a report in this process; returns its exit status, its code, and what stood on stderr."""
+
+    def run(report: Path) -> tuple[int, str, str]:
+        arguments = ["offline-check", "--data-dir", str(tmp_path / "データ"), "--report", str(report), "--json"]
+        status = main(arguments, lambda *_: 99)
+        said = capsys.readouterr()
+        return status, json.loads(said.out)["error"]["code"], said.err
+
+    return run
 
 
 def test_nothing_is_found_and_the_page_says_so(start: Start, tmp_path: Path) -> None:
@@ -58,23 +71,21 @@ def test_what_was_found_is_said_in_the_language_that_is_asked_for_and_the_exit_s
 
 
 @pytest.mark.parametrize("place", ["nowhere/x.html", "x.txt", ".", "x"])
-def test_a_page_that_cannot_be_is_refused_before_the_check(start: Start, tmp_path: Path, place: str) -> None:
-    status, told, _ = ended(start("--report", str(tmp_path / place), "--json"))
-    refused = (3, "export_folder_gone") if "/" in place else (2, "bad_option")
-    assert (status, told["error"]["code"]) == refused
+def test_a_page_that_cannot_be_is_refused_before_the_check(refused, tmp_path: Path, place: str) -> None:
+    assert refused(tmp_path / place)[:2] == ((3, "export_folder_gone") if "/" in place else (2, "bad_option"))
 
 
-def test_a_page_whose_name_is_too_long_is_refused_in_words(start: Start, tmp_path: Path) -> None:
-    status, told, log = ended(start("--report", str(tmp_path / f"{'報' * 200}.html"), "--json"))
-    assert (status, told["error"]["code"]) == (3, "offline_check_unwritable")
+def test_a_page_whose_name_is_too_long_is_refused_in_words(refused, tmp_path: Path) -> None:
+    status, code, log = refused(tmp_path / f"{'報' * 200}.html")
+    assert (status, code) == (3, "offline_check_unwritable")
     assert "Traceback" not in log
 
 
 @pytest.mark.parametrize("taken", ["報告.html", "報告.cdx.json"])
-def test_a_report_that_exists_is_not_replaced(start: Start, tmp_path: Path, taken: str) -> None:
+def test_a_report_that_exists_is_not_replaced(refused, tmp_path: Path, taken: str) -> None:
     (tmp_path / taken).write_text("前の報告書", "utf-8")
-    status, told, log = ended(start("--report", str(tmp_path / "報告.html"), "--json"))
-    assert (status, told["error"]["code"]) == (3, "export_exists")
+    status, code, log = refused(tmp_path / "報告.html")
+    assert (status, code) == (3, "export_exists")
     assert taken in log
     assert (tmp_path / taken).read_text("utf-8") == "前の報告書"
 
