@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-_AT_LOADING = ("PYTHON", "LC_", "LANG", "LD_", "OPENBLAS_", "QT_LOGGING_")  # variables that are read before a fork
+# Variables that are read before a fork.
+_AT_LOADING = ("PYTHON", "LC_", "LANG", "LD_", "OPENBLAS_", "QT_LOGGING_", "GGML_", "LLAMA_", "CUDA_")
 _SET_CHILD_SUBREAPER = 36  # of prctl
 _ARGUMENTS = 21  # of Popen._execute_child in Python 3.11 to 3.13, after the first two
 _lock = threading.Lock()

@@ -9,8 +9,7 @@ from typing import Self
 import psutil
 
 from app.base import json_lines
-
-ROOT = Path(__file__).parents[1]
+from tests.forked_program import ROOT, Program
 
 
 class LineChild:
@@ -23,7 +22,7 @@ class LineChild:
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
+        self.process = Program(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -46,8 +46,10 @@ def main() -> None:
     requests = socket.socket(fileno=int(sys.argv[1]))
     if not requests.recv(1, socket.MSG_PEEK):
         return
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no thread of numpy's when a process is forked
     import app.application
-    import app.cli  # noqa: F401
+    import app.cli
+    import app.inference.engine.llama_backend  # noqa: F401  (with numpy and jinja2)
 
     gc.collect()
     gc.freeze()  # no child copies the memory of the modules to look for garbage in it

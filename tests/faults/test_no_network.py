@@ -21,6 +21,7 @@ from PIL import Image, ImageDraw, ImageFont
 from app.base.isolation import network_guard
 from app.base.paths import resources
 from app.models import starter
+from tests import forked_program
 from tests.faults.window_process import ROOT, WindowProcess, environment, screen
 
 KOTAE = [sys.executable, "-m", "app"]
@@ -275,15 +276,8 @@ def _probed(role: str, folder: Path, before: Sequence[str] = (), **changes: str 
     """What a process in that role could do."""
     unset: dict[str, str | None] = dict.fromkeys(network_guard.SWITCHES)
     env = environment(KOTAE_DATA_DIR=str(folder / "data"), KOTAE_TEST_SOCKET=str(folder / "socket"), **unset | changes)
-    done = subprocess.run(
-        [*before, sys.executable, "-m", "tests.faults.network_probe", role],
-        env=env,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
+    command = [*before, sys.executable, "-m", "tests.faults.network_probe", role]
+    done = forked_program.run(command, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, timeout=60)
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     report["stderr"] = done.stderr
@@ -337,15 +331,9 @@ def test_sockets_of_the_machine_itself_pass(probe):
 def test_only_the_downloading_child_may_use_the_network(tmp_path):
     """Started from a guarded process, whose switches it inherits."""
     env = environment(KOTAE_DATA_DIR=str(tmp_path / "data"), KOTAE_TEST_SOCKET=str(tmp_path / "socket"))
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.network_probe", "download"],
-        env=env | network_guard.SWITCHES,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-    )
+    command = [sys.executable, "-m", "tests.faults.network_probe", "download"]
+    env |= network_guard.SWITCHES
+    done = forked_program.run(command, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, timeout=60)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["refusals"] == 0

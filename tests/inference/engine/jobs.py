@@ -8,10 +8,10 @@ from pathlib import Path
 
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import Imatrix, Quantize, Score
+from tests.forked_program import ROOT, Program
 from trainer import convert_job
 from trainer.convert_job import Event, Failed, Finished
 
-ROOT = Path(__file__).parents[3]
 Job = Quantize | Imatrix | Score
 
 
@@ -27,7 +27,7 @@ def run(
     model_jobs.write_job(job, path)
     role = "--score" if isinstance(job, Score) else "--quantize"
     with (folder / "job.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = Program(
             [*command(role), str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
