@@ -20,10 +20,10 @@ import pytest
 
 from app.documents.library import Library
 from tests.documents import driver
+from tests.forked_program import ROOT, Program
 from tests.waiting import wait_for_ends
 
 HOST = [sys.executable, "-m", "tests.faults.reading_host"]
-ROOT = Path(__file__).parents[2]
 FILES, CLAUSES = 6, 40
 LONGEST_S = 120.0
 VICTIMS = ("host", "child", "both")
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def host(database: Path, *folder: Path) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([*HOST, str(database), *map(str, folder)], cwd=ROOT, stderr=subprocess.DEVNULL)
+    return Program([*HOST, str(database), *map(str, folder)], cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

@@ -14,6 +14,7 @@ from app.chat.store import Store
 from app.documents.library import Library
 from app.documents.services.document_library import DocumentLibrary
 from tests.faults.window_process import ROOT, environment, kotae
+from tests.forked_program import Program
 
 pytestmark = pytest.mark.fault("F9")
 
@@ -47,7 +48,7 @@ def set_version(database: Path, number: int) -> None:
 
 def kill_amid_a_migration(where: Paths) -> None:
     command = [sys.executable, "-m", "tests.faults.half_migration", str(where.data)]
-    with subprocess.Popen(
+    with Program(
         command, cwd=ROOT, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
     ) as process:
         assert process.stdout is not None

@@ -11,8 +11,9 @@ from app.inference import local_model, prompts
 from app.inference.engine.messages import Ask, EngineFacts, Failed, Load, Ready, Sampling
 from app.inference.local_model import RemoteModel
 from app.inference.prompts import Segment, Turn, build
+from tests.forked_program import ROOT, Program
 from tests.inference.engine.child import Child
-from tests.line_child import ROOT, LineChild
+from tests.line_child import LineChild
 
 
 class RemoteChild(Child):
@@ -46,6 +47,8 @@ def check(address: str, key: str = "") -> dict[str, object]:
     """What `--check` says of a server."""
     command = programs.remote_check_command(local_model.normalize_address(address))
     line = json.dumps({"key": key}) + "\n"
-    done = subprocess.run(command, input=line, capture_output=True, text=True, cwd=ROOT, check=True)
-    found: dict[str, object] = json.loads(done.stdout)
+    with Program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        said, _ = process.communicate(line)
+    assert process.returncode == 0
+    found: dict[str, object] = json.loads(said)
     return found

@@ -15,8 +15,8 @@ from app.chat.store import Store
 from app.cli import main
 from app.models import local_models, starter
 from app.training.cli.data import model_of
+from tests.forked_program import ROOT, Program
 
-ROOT = Path(__file__).parents[3]
 CLEAN = "質問,回答\r\n門の鍵はどこにありますか。,守衛室にあります。\r\n受付は何時までですか。,17 時までです。\r\n"
 FLAWED = CLEAN + ",回答だけです。\r\n" * 25 + "連絡先はどこですか。,電話は 03-1234-5678 です。\r\n"
 
@@ -159,7 +159,7 @@ def test_a_publishers_folder_is_counted_later(data: Path, capsys: pytest.Capture
 
 
 def command(data: Path, *arguments: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+    return Program(
         [sys.executable, "-m", "app", "--data-dir", str(data / "data"), "data", "check", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
