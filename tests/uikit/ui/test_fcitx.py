@@ -168,9 +168,6 @@ class Desk:
 
         assert wait_until(is_on), "fcitx5 does not see the window"
 
-    def is_fcitx_there(self) -> bool:
-        return self._remote() != ""
-
     def field(self) -> dict[str, Any]:
         """What has the keyboard: its name, the text in it and the text under conversion."""
         return self.window.wait_for("field", self.window.tell("field"))
@@ -191,8 +188,13 @@ class Desk:
         subprocess.run(["xdotool", *words], env=self._env, check=True, timeout=30, stdout=subprocess.DEVNULL)
 
     def _remote(self, *words: str) -> str:
-        done = subprocess.run(["fcitx5-remote", *words], env=self._env, timeout=30, capture_output=True, text=True)
-        return done.stdout.strip()
+        return remote(self._env, *words)
+
+
+def remote(env: Mapping[str, str], *words: str) -> str:
+    """What fcitx5 answers; "" while it is not there."""
+    done = subprocess.run(["fcitx5-remote", *words], env=env, timeout=30, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 class Machine:
@@ -219,7 +221,10 @@ class Machine:
         add_tiny_model(self.where, folder)
 
     def start_fcitx(self) -> "subprocess.Popen[bytes]":
-        return self._stack.enter_context(running("fcitx5", "--disable=wayland,waylandim", env=self.env))
+        """It hears of a window that gets the keyboard later."""
+        process = self._stack.enter_context(running("fcitx5", "--disable=wayland,waylandim", env=self.env))
+        assert wait_until(lambda: remote(self.env) != ""), "fcitx5 does not start"
+        return process
 
     def open_window(self) -> Desk:
         window = self._stack.enter_context(WindowProcess(self.where.data, env=self.env))
@@ -319,7 +324,6 @@ def test_a_restart_of_fcitx_in_the_middle_of_a_conversion_costs_no_letter(machin
     desk.wait_for(QUESTION, "abcにほn")
     assert desk.questions() == []
     machine.start_fcitx()
-    assert wait_until(desk.is_fcitx_there)
     desk.press("ctrl+k")  # it hears of the window when the keyboard goes somewhere
     assert wait_until(lambda: desk.field()["name"] != QUESTION)
     desk.press("ctrl+1")
