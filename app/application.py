@@ -85,6 +85,7 @@ from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.page import ListDetailPage, NavigationSignals
 from app.uikit.theme import Theme, unstyled
 
+SWITCH_S = 0.001  # seconds the window's thread waits for one that computes, at each call from Qt; Python's own: 0.005
 DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because a migration of the database may take time
 
 if TYPE_CHECKING:
@@ -520,6 +521,7 @@ def _show_window(
     # All objects that exist now live as long as the window; scanning them would cost each collection 20 ms.
     gc.freeze()
     GarbageCollector(app)
+    sys.setswitchinterval(SWITCH_S)
     if start.is_safe:
         apply_safe_mode(context.window, context.preload, context.offers)
     if app.platformName() != "offscreen":  # the offscreen platform reports an invented screen of 800 by 800

@@ -118,6 +118,7 @@ def open_window(app: QApplication, folder: Path, share: float) -> AppContext:
     evaluate(parts, share)
     gc.collect()
     gc.freeze()
+    sys.setswitchinterval(application.SWITCH_S)
     GarbageCollector(app)
     parts.window.resize(1440, 900)
     return parts
