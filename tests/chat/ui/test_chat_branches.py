@@ -120,6 +120,7 @@ def test_a_questions_buttons_come_with_keyboard_and_pointer_and_its_menu_has_the
     assert list(menu) == ["編集して聞き直す", "コピー"]
     menu["編集して聞き直す"].trigger()
     assert edits == [(1,), (1,)]
+    qtbot.mouseMove(view, QPoint(20, 20))  # where an earlier test has left the pointer, one move may be none
     qtbot.mouseMove(view, QPoint(30, 30))
     qtbot.waitUntil(lambda: "コピー" in transcript.buttons(1))
 
