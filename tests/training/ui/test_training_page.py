@@ -25,6 +25,7 @@ from app.training.services.training_run import locate_trainer
 from app.training.services.training_runner import TrainingRunner
 from app.training.ui.page import TrainingPage
 from app.training.ui.step_factory import WizardStepFactory
+from app.training.ui.training_actions import TrainingNameDialog
 from app.training.ui.wizard import DraftWizard, PrimaryAction, RunWizard, WizardStep
 from app.uikit.dialogs import Dialog
 from app.uikit.page import NavigationSignals
@@ -136,6 +137,11 @@ class PageDriver(Driver):
     def listed(self) -> list[str]:
         model = self.page.entries
         return [model.data(model.index(row)) for row in range(model.rowCount())]
+
+    def edited(self, name: str) -> TrainingNameDialog:
+        """The dialog for the name and the note of an entry that is chosen in the open page."""
+        self.choose(name)
+        return self.page.entry_actions.edit(self.page.list.entry)
 
     def choose(self, name: str) -> None:
         model = self.page.entries
@@ -256,9 +262,8 @@ def test_what_was_removed_comes_back(driver: PageDriver) -> None:
 
 def test_a_name_and_a_note_are_written(driver: PageDriver) -> None:
     folder = driver.run("前の名前")
-    page = driver.open()
-    driver.choose("前の名前")
-    dialog = page.entry_actions.edit(page.list.entry)
+    driver.open()
+    dialog = driver.edited("前の名前")
     assert dialog.note is not None
     assert dialog.note.property("field")
     dialog.name.setText("新しい名前")
@@ -293,8 +298,7 @@ def test_a_note_alone_is_taken_back_too(driver: PageDriver) -> None:
 def test_escape_asks_before_a_written_note_is_lost_and_closes_at_once_without_one(driver: PageDriver) -> None:
     folder = driver.run("学習")
     page = driver.open()
-    driver.choose("学習")
-    dialog = page.entry_actions.edit(page.list.entry)
+    dialog = driver.edited("学習")
     assert dialog.note is not None
     dialog.note.setPlainText("書きかけ")
     for key, is_open in (("cancel", True), ("leave", False)):
@@ -339,9 +343,8 @@ def test_a_draft_that_is_shown_is_renamed_where_it_is(driver: PageDriver) -> Non
 def test_a_name_that_another_training_has_gets_a_number(driver: PageDriver) -> None:
     driver.run("用語集")
     draft = driver.draft("前の名前")
-    page = driver.open()
-    driver.choose("前の名前")
-    dialog = page.entry_actions.edit(page.list.entry)
+    driver.open()
+    dialog = driver.edited("前の名前")
     dialog.name.setText("用語集")
     dialog.buttons["keep"].click()
     assert drafts.read(driver.where.drafts, draft.id).name == "用語集（2）"
