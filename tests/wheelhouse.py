@@ -19,7 +19,7 @@ class Tensor:
     __getattr__ = __call__ = __sub__ = __matmul__ = __truediv__ = lambda self, *_, **__: self
     __iter__ = lambda self: iter((self, self))
     __float__ = lambda self: {difference}
-manual_seed = randn = ones_like = Tensor()
+manual_seed = randn = ones_like = compile = Tensor()
 class cuda:
     device_count = staticmethod(lambda: 0)
     get_arch_list = staticmethod(list)

@@ -54,7 +54,8 @@ def _run(
     if options.card:  # the numbers that CUDA gives the cards are not those of the driver
         os.environ.setdefault("CUDA_VISIBLE_DEVICES", options.card)
     try:
-        from trainer.run import run  # imports torch, which takes seconds
+        from trainer import libraries  # noqa: F401  first of all: it and the next import torch, which takes seconds
+        from trainer.run import run
 
         machine.require_logger(here.report_to)
         ends_after = options.ends_after or ""

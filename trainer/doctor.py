@@ -50,8 +50,9 @@ def measure_product_error(device: str) -> tuple[float | None, str]:
 
     It covers the forward and backward pass. If bitsandbytes fails, return None and the reason.
     """
-    import bitsandbytes
     import torch
+
+    from trainer.libraries import bitsandbytes
 
     try:
         torch.manual_seed(0)

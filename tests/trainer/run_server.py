@@ -24,6 +24,10 @@ from trainer import offline
 
 os.environ.update(offline.SWITCHES)  # libraries read them when they are loaded
 
+from trainer import libraries  # noqa: F401  before peft
+
+# isort: split
+
 import torch
 import transformers.trainer
 from peft import get_peft_model  # noqa: F401
