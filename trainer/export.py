@@ -136,8 +136,8 @@ def save_adapter(model: Any, material: TrainingInputs, rows: SplitRows, folder: 
     }
     storage.discard(part)
     with storage.guarded_write(folder, part):
+        model.create_or_update_model_card = lambda _folder: None  # PEFT's, a template with gaps
         model.save_pretrained(part, save_embedding_layers=False, selected_adapters=["default"])
-        (part / "README.md").unlink(missing_ok=True)  # PEFT's model card, a template with gaps
         (part / adapter.RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
         adapter.write_rows(part, _known_rows(material, rows))
     shutil.rmtree(target, ignore_errors=True)
