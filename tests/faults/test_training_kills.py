@@ -24,6 +24,7 @@ from tests.trainer.training_runs import (
     largest_difference,
     left_over,
     tiny_base,  # noqa: F401  (a fixture)
+    undisturbed,  # noqa: F401  (a fixture)
     wait_until,
     write_spec,
 )
@@ -69,12 +70,12 @@ def test_a_run_that_is_killed_ends_as_one_that_is_not(
     seed,
     server,  # noqa: F811
     tiny_base,  # noqa: F811
+    undisturbed,  # noqa: F811
     tmp_path,
     tally,
 ):
     chance, killed, told_finished = random.Random(seed), list[str](), 0
     folder = tmp_path / "run"
-    undisturbed = server.run(write_spec(tmp_path / "undisturbed", tiny_base))
     spec = write_spec(folder, tiny_base)
     resumes: list[str] = []
     while len(killed) < kills:
@@ -96,11 +97,11 @@ def test_a_run_that_is_killed_ends_as_one_that_is_not(
     told = events_in(folder / "events.jsonl")
     starts = [event.resumed_step for event in told if isinstance(event, Started)]
     assert kills <= len(starts) <= kills + told_finished + 1  # one killed early has told nothing
-    assert largest_difference(curve(told), curve(undisturbed)) <= 1e-3
-    assert adapter_difference(folder, tmp_path / "undisturbed") <= 1e-3
+    assert largest_difference(curve(told), curve(undisturbed.told)) <= 1e-3
+    assert adapter_difference(folder, undisturbed.folder) <= 1e-3
     assert left_over(folder) == []
     assert storage.complete_checkpoints(folder / "checkpoints")[0].step == STEPS
-    assert last.best_loss == pytest.approx(min(curve(undisturbed).evaluations.values()), rel=1e-3)
+    assert last.best_loss == pytest.approx(min(curve(undisturbed.told).evaluations.values()), rel=1e-3)
 
 
 def again(folder: Path) -> None:

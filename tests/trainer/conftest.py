@@ -9,7 +9,7 @@ import pytest
 from app.models.training_environment import TrainingEnvironment
 from tests.convert.conftest import converter, environment, server, starter_folder  # noqa: F401  (the same environment)
 from tests.convert.proof import CASES
-from tests.trainer.training_runs import tiny_base, tiny_folder  # noqa: F401  (a fixture)
+from tests.trainer.training_runs import tiny_base, tiny_folder, undisturbed  # noqa: F401  (fixtures)
 
 FAMILIES = ("llama", "qwen2", "gemma3", "gemma3-spm")
 

@@ -17,6 +17,7 @@ from tests.models.test_hf_folder import Canary
 from tests.trainer.training_runs import (
     STEPS,
     RunServer,
+    Undisturbed,
     adapter_difference,
     curve,
     events_in,
@@ -39,6 +40,7 @@ class Ended(NamedTuple):
 
     told: dict[str, list[Event]]
     root: Path
+    alone: Path
 
 
 def commands(folder: Path, *names: str) -> str:
@@ -112,13 +114,12 @@ def poison(checkpoint: Path, name: str, canary: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ended(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+def ended(
+    server: RunServer, tiny_base: Path, undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory
+) -> Ended:
     root = tmp_path_factory.mktemp("resume")
-    told: dict[str, list[Event]] = {}
-    alone = write_spec(root / "alone", tiny_base)
-    (root / "alone/checkpoints/checkpoint-0.part").mkdir(parents=True)  # begun once, and ended before it could save
-    told["alone"] = server.run(alone)
-    told["begun again"] = server.run(alone)
+    told: dict[str, list[Event]] = {"alone": undisturbed.told}
+    told["begun again"] = server.run(undisturbed.spec)
     told["not begun"] = server.run(write_spec(root / "nothing", tiny_base), "--resume")
 
     paused = write_spec(root / "paused", tiny_base)
@@ -170,7 +171,7 @@ def ended(server: RunServer, tiny_base: Path, tmp_path_factory: pytest.TempPathF
     told["early"] = server.run(early, "--commands", commands=commands(root, "pause"))
     told["early again"] = server.run(early, "--resume", "--commands", commands=commands(root, "cancel"))
     _interrupt_evaluations(server, write_spec(root / "evaluations", tiny_base), told)
-    return Ended(told, root)
+    return Ended(told, root, undisturbed.folder)
 
 
 INTERRUPTED = (("evaluation", 0), ("sample", 0), ("evaluation", 3), ("sample", 6), ("evaluation", 9), ("step", 11))
@@ -249,7 +250,7 @@ def test_whatever_pauses_it_it_ends_as_if_nothing_had_been(
     assert len(pauses) == len(WAYS)
     assert events_in(tmp_path / "run" / "events.jsonl") == told
     assert curve(told) == curve(ended.told["alone"])  # to the last bit, on a processor
-    assert adapter_difference(tmp_path / "run", ended.root / "alone") == 0.0
+    assert adapter_difference(tmp_path / "run", ended.alone) == 0.0
     assert finished(told).best_step == finished(ended.told["alone"]).best_step
     assert left_over(tmp_path / "run") == []
 
@@ -294,7 +295,7 @@ def test_what_a_pause_has_not_waited_for_is_measured_after_a_resume(ended: Ended
     told = events_in(ended.root / "evaluations" / "events.jsonl")
     assert curve(told) == curve(ended.told["alone"])
     assert finished(told).best_step == finished(ended.told["alone"]).best_step
-    assert adapter_difference(ended.root / "evaluations", ended.root / "alone") == 0.0
+    assert adapter_difference(ended.root / "evaluations", ended.alone) == 0.0
     assert not any(isinstance(event, TrainingStep) for event in ended.told["evaluations"])
 
 
@@ -329,7 +330,7 @@ def test_a_damaged_checkpoint_is_passed_over(ended: Ended) -> None:
     assert isinstance(first, Started)
     assert first.resumed_step == 1
     assert curve(events_in(ended.root / "damaged" / "events.jsonl")) == curve(ended.told["alone"])
-    assert adapter_difference(ended.root / "damaged", ended.root / "alone") == 0.0
+    assert adapter_difference(ended.root / "damaged", ended.alone) == 0.0
 
 
 @pytest.mark.parametrize("name", PICKLES)
@@ -390,7 +391,7 @@ def test_a_run_that_was_over_or_was_to_finish_is_not_trained_on(ended: Ended) ->
     assert told[0].resumed_step == STEPS
     assert not any(isinstance(event, TrainingStep | EvaluationStep) for event in told)
     assert finished(told).best_step == finished(ended.told["alone"]).best_step
-    assert adapter_difference(ended.root / "exporting", ended.root / "alone") == 0.0
+    assert adapter_difference(ended.root / "exporting", ended.alone) == 0.0
     assert finished(told).tokens_per_s > 0.0  # of the process that was killed
     # Also where only what comes after the training is to be done again.
     told = ended.told["finished again"]

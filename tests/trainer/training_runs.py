@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 import numpy as np
@@ -83,6 +83,21 @@ def row(number: int) -> dict[str, Any]:
 def tiny_base(environment: TrainingEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama of half a million parameters, the same for all files of tests."""
     return tiny_folder(environment.python, tmp_path_factory, Case("llama", tied=True)) / "base"
+
+
+class Undisturbed(NamedTuple):
+    spec: Path
+    folder: Path
+    told: list[Event]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(server: "RunServer", tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """A run with SETTINGS that ends by itself, for all files of tests; not to be changed."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    spec = write_spec(folder, tiny_base)
+    (folder / "checkpoints/checkpoint-0.part").mkdir(parents=True)  # begun once, and ended before it could save
+    return Undisturbed(spec, folder, server.run(spec))
 
 
 def write_rows(folder: Path, counts: dict[str, int] | None = None, *, are_pairs: bool = False) -> dict[str, str]:
