@@ -201,14 +201,16 @@ def test_without_its_parent_it_deletes_what_it_began(long_merge, environment, tm
 
 
 @pytest.mark.fault("F4")
-def test_what_a_killed_process_left_goes_with_the_next(long_merge, environment, tmp_path):
+def test_what_a_killed_process_left_goes_with_the_next(long_merge, environment, server, tmp_path):
     with Conversion(environment, long_merge, tmp_path) as conversion:
         while not isinstance(conversion.read(), Progress):
             pass
         conversion.process.kill()
     assert part_path(long_merge.target).exists()
     assert not Path(long_merge.target).exists()
-    convert(environment, long_merge, tmp_path)
+    base, adapter = models.tiny_llama(tmp_path / "base.gguf"), models.tiny_adapter(tmp_path / "adapter.gguf")
+    convert(server, Merge(str(base), str(adapter), long_merge.target, long_merge.converter), tmp_path)
+    assert Path(long_merge.target).stat().st_size == base.stat().st_size
 
 
 @pytest.mark.fault("F2")
