@@ -105,7 +105,7 @@ def _prev_is_itself() -> bytes:
 
 
 def _bombs() -> list[Case]:
-    zeros = zlib.compress(bytes(200_000_000), 9)
+    zeros = zlib.compress(bytes(200_000_000), 1)
     picture_of = (
         "/Type /XObject /Subtype /Image /Width 100000 /Height 100000 /ColorSpace /DeviceRGB /BitsPerComponent 16"
         " /Filter /FlateDecode"

@@ -1,5 +1,6 @@
 """Hostile and odd documents through the real reading child and the real queue, each with an innocent one behind it."""
 
+import functools
 import os
 import re
 import socket
@@ -50,6 +51,7 @@ class Desk:
         self.listener.setblocking(False)
         self.canary = folder / "canary"
         self.peak_bytes = 0
+        self.reader: psutil.Process | None = None
         self.watch = QTimer(interval=20)
         self.watch.timeout.connect(self._look)
 
@@ -65,7 +67,9 @@ class Desk:
     def _look(self) -> None:
         try:
             if pid := self.documents.queue._reader.pid:
-                self.peak_bytes = max(self.peak_bytes, psutil.Process(pid).memory_info().rss)
+                if self.reader is None or self.reader.pid != pid:
+                    self.reader = psutil.Process(pid)
+                self.peak_bytes = max(self.peak_bytes, self.reader.memory_info().rss)
         except psutil.Error:
             pass  # it has just ended
 
@@ -81,16 +85,12 @@ class Desk:
         self.watch.stop()
         return {document.path: document for document in self.documents.documents(made.args[0])}
 
+    @functools.cached_property
     def library(self) -> Library:
         return Library.open_second(self.where.documents)
 
     def passages(self, document_id: int) -> list[Passage]:
-        library = self.library()
-        try:
-            sections = library.sections(document_id)
-            return library.passages([(section_id, 1.0) for section_id, _ in sections])
-        finally:
-            library.close()
+        return self.library.passages([(section_id, 1.0) for section_id, _ in self.library.sections(document_id)])
 
     def check_nothing_left(self, before: set[Path]) -> None:
         """No packet, no file, no order that was run, and nothing that the reader did not foresee."""
@@ -107,6 +107,8 @@ class Desk:
         assert self.problems == []
 
     def close(self) -> None:
+        if "library" in vars(self):
+            self.library.close()
         self.documents.close()
         background.shut_down()
         QCoreApplication.processEvents()

@@ -177,9 +177,9 @@ def theme(qapp: QApplication) -> Theme:
     return theme
 
 
-@pytest.fixture
-def canary(tmp_path: Path) -> Path:
-    path = tmp_path / "canary.png"
+@pytest.fixture(scope="module")
+def canary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("canary") / "canary.png"
     image = QImage(400, 400, QImage.Format.Format_RGB32)
     image.fill(QColor("magenta"))
     assert image.save(str(path))

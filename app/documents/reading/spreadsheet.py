@@ -380,11 +380,14 @@ class _Reader:
     ) -> Iterator[list[str]]:
         """Yield the texts of each row; two or more empty rows become one."""
         left = [""] * (sheet.start[1] if sheet.start else 0)
+        blank = [""] * sheet.width
         above: dict[int, str] = {}  # column -> text of the merged cell that extends downward
         empty_rows = 0
         for number, cells in enumerate(sheet.iter_rows(), start=1):
             if number % PROGRESS_EVERY == 0:
                 self._on_progress(number, 0)
+            if empty_rows and cells == blank and number not in merged:  # formats may extend over a million such rows
+                continue
             formats = details.number_formats(number, self._formats)
             row = left + [
                 _flat(format_value(value, formats.get(column, ""))) if value != "" else ""

@@ -21,6 +21,7 @@ _MOJIBAKE = lazy_pattern(
 _UNASSIGNED = "\ufdd0-\ufdef\ufffd-\uffff\ue000-\uf8ff\U000f0000-\U0010ffff"
 _NOT_LETTERS = lazy_pattern(f"[{_UNASSIGNED}]")
 _FIRST = lazy_pattern(f"[繧繝縺ãäåæçè{_UNASSIGNED}]")  # rare, and begins all but (cid:
+_LETTERS = lazy_pattern(r"[^\W_]+")  # of characters that `str.isalnum` accepts
 
 
 def count_garbled(text: str) -> int:
@@ -32,7 +33,7 @@ def count_garbled(text: str) -> int:
 
 def count_letters(text: str) -> int:
     """Return the number of letters, ideographs and digits: what remains whatever a reader does to spaces and signs."""
-    return sum(map(str.isalnum, text))
+    return len(text) if text.isalnum() else sum(map(len, _LETTERS.findall(text)))
 
 
 def is_japanese(character: str) -> bool:

@@ -79,9 +79,10 @@ class Chat(Window):
     def is_gone(self) -> bool:
         """Whether no attached file is stored, and their text is in no page of the database."""
         with closing(sqlite3.connect(self.documents.path)) as db:
-            attached = db.execute("SELECT count(*) FROM collection WHERE attached <> ''").fetchone()[0]
+            if db.execute("SELECT count(*) FROM collection WHERE attached <> ''").fetchone()[0]:
+                return False
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return not attached and CLAUSE.encode() not in self.documents.path.read_bytes()
+        return CLAUSE.encode() not in self.documents.path.read_bytes()
 
     def wait_until_gone(self) -> None:
         self.qtbot.waitUntil(self.is_gone, timeout=READING_MS)

@@ -1,5 +1,6 @@
 """What a file says and its sections do not: measured in letters, and said."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import openpyxl
 import pptx as python_pptx
 import pytest
 
+from app.documents.reading.text_blocks import count_letters
 from app.documents.records import Document
 from tests.documents.driver import written
 from tests.documents.reading.pdf_maker import Pdf, text
@@ -85,3 +87,11 @@ def test_documents_as_programs_write_them_lose_nothing(child, tmp_path):
     for name in ("a.docx", "a.xlsx", "a.pptx", "a.pdf"):
         document = read(child, tmp_path / name)
         assert (name, document.state, document.report.lost_share) == (name, "done", 0.0)
+
+
+def test_letters_are_what_python_calls_letters_and_digits():
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    assert count_letters(everything) == sum(map(str.isalnum, everything))
+    assert count_letters("堤体 1_a・⑳") == 5
+    assert count_letters("堤体") == 2
+    assert count_letters("") == 0

@@ -19,15 +19,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from app.base import programs
 from app.base.errors import AppError
 from app.documents.reading import limits
-from app.documents.reading.pdf.pdf_page import Glyph
 from app.documents.reading.text_blocks import ProgressCallback, is_japanese
 from app.documents.values.notation import numbers_in
 from app.models import package_folder, package_locks
+
+if TYPE_CHECKING:
+    from app.documents.reading.pdf.pdf_page import Glyph
 
 PROGRAM = "tesseract"
 LANGUAGES = "jpn+eng"
@@ -101,8 +103,10 @@ def fit_scale(recognizer: Recognizer, width_pt: float, height_pt: float) -> floa
 # ------------------------------------------------------------------ words on a page
 
 
-def place_glyphs(words: Sequence[Word], scale: float) -> list[Glyph]:
+def place_glyphs(words: Sequence[Word], scale: float) -> "list[Glyph]":
     """Return the characters of words as glyphs that share their line's length. `scale`: pixels per point."""
+    from app.documents.reading.pdf.pdf_page import Glyph  # with PDFium, which most processes do without
+
     found: list[Glyph] = []
     across = [_across(word) for word in words for _ in word.text]
     usual = statistics.median(across) if across else 0.0
