@@ -249,9 +249,7 @@ def homepage(facts: PackageMetadata) -> str:
     links = [line.partition(", ") for line in facts.get_all("Project-URL") or ()]
     by_label = {label.strip().casefold(): address.strip() for label, _, address in links}
     known = (by_label.get(label) for label in ("homepage", "home", "source", "repository", "documentation"))
-    return metadata_field(facts, "Home-page") or next(
-        filter(None, known), f"https://pypi.org/project/{facts['Name']}/"
-    )
+    return metadata_field(facts, "Home-page") or next(filter(None, known), f"https://pypi.org/project/{facts['Name']}/")
 
 
 def make_fallback_notice(licence: str, holder: str) -> str:
