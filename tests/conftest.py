@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Generator, Iterator
+from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -144,13 +145,15 @@ def no_child_is_left() -> Iterator[None]:
 
 
 def _children() -> set[int]:
-    """Ask the kernel, in 0.1 ms; psutil looks at every process of the machine, which takes 7 ms around each test."""
+    """Ask the kernel, in 20 µs; psutil looks at every process of the machine, which takes 7 ms around each test."""
+    pids = b""
     try:
-        if listed := [file.read_bytes() for file in Path("/proc/self/task").glob("*/children")]:
-            return {int(pid) for pids in listed for pid in pids.split()}
-    except OSError:  # a thread has just ended
-        pass
-    return {child.pid for child in psutil.Process().children()}
+        for thread in os.scandir("/proc/self/task"):
+            with FileIO(f"{thread.path}/children") as file:
+                pids += file.readall()
+    except OSError:  # a thread has just ended, or there is no such list
+        return {child.pid for child in psutil.Process().children()}
+    return set(map(int, pids.split()))
 
 
 @pytest.fixture
