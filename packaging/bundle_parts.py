@@ -139,7 +139,7 @@ def _distribution(name: str) -> Component:
 
 def _owners() -> dict[str, str]:
     """The distribution that brought a library, by the library's name. Names with a hash in them are unique."""
-    owners = {}
+    owners: dict[str, str] = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]
         owners |= {file.name: name for file in distribution.files or () if _NATIVE.search(file.name)}

@@ -85,7 +85,7 @@ def _renumber(costs: NDArray[np.int16], used: NDArray[np.int64]) -> tuple[Kinds,
 def _words(data: bytes, start: int, size: int) -> NDArray[np.int64]:
     """Return where in the file each word stands: its kinds to the left and right, 24 bytes more, and six lengths."""
     rows = np.frombuffer(data, np.int8, size // 8 * 8, start).reshape(-1, 8)  # words begin at multiples of 8 bytes
-    lengths = sum(np.maximum(rows[3:, column], 0).astype(np.int16) for column in range(2, 7))
+    lengths = np.maximum(rows[3:, 2:7], 0).sum(axis=1, dtype=np.int16)
     steps = memoryview(_ENTRY // 8 + (lengths + 1) // 2)  # in rows, if a word began in this one
     found, at = [], _ENTRY // 8
     while at < len(steps):
