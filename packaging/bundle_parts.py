@@ -86,7 +86,8 @@ def of_tree(tree: Path, listed: Iterable[Component]) -> tuple[list[Component], l
             kept.append(_distribution(owner))
     entries = {entry["name"]: entry for entry in table["library"]}
     kept += [_library(entries[name], paths) for name, paths in found.items()]
-    return [_with_qt_modules(each, qt_modules(tree)) for each in kept], problems
+    shipped = qt_modules(tree)
+    return [_with_qt_modules(each, shipped) for each in kept], problems
 
 
 def _distributions(
@@ -138,11 +139,10 @@ def _distribution(name: str) -> Component:
 
 def _owners() -> dict[str, str]:
     """The distribution that brought a library, by the library's name. Names with a hash in them are unique."""
-    owners = {}
+    owners: dict[str, str] = {}
     for distribution in metadata.distributions():
-        for file in distribution.files or ():
-            if _NATIVE.search(file.name):
-                owners[file.name] = distribution.metadata["Name"]
+        name = distribution.metadata["Name"]
+        owners |= {file.name: name for file in distribution.files or () if _NATIVE.search(file.name)}
     return owners
 
 
@@ -215,7 +215,7 @@ def _with_qt_modules(component: Component, names: list[str]) -> Component:
 
 def bootloader(distribution: Distribution) -> Component:
     """PyInstaller's program that starts a bundle. The rest of PyInstaller does not ship."""
-    texts = components.licence_texts(distribution)
+    texts = components.licence_texts(distribution.files or ())
     licence, home = "GPL-2.0-or-later WITH Bootloader-exception", "https://pyinstaller.org/"
     holder = "Copyright (c) 2010-2023 PyInstaller Development Team; 2005-2009 Giovanni Bajo; McMillan Enterprises, Inc."
     notice = components.join_texts(texts)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 _PAGE = 4096  # bytes; each block of the dictionary starts at a page
 _ENTRY = 32  # bytes: the fixed part of a word, and where the first one stands in its block
-_SHARED = -1  # instead of a length
+_SHARED = -1  # instead of a length: the list before it
 _NOTE = "kinds of words with equal costs joined for Kotae"  # in each file, as Apache-2.0 asks (section 4 b)
 Kinds = NDArray[np.int16]  # -1: that of a word that is only part of others
 
@@ -84,16 +84,19 @@ def _renumber(costs: NDArray[np.int16], used: NDArray[np.int64]) -> tuple[Kinds,
 
 def _words(data: bytes, start: int, size: int) -> NDArray[np.int64]:
     """Return where in the file each word stands: its kinds to the left and right, 24 bytes more, and six lengths."""
-    found, at, end = [], start + _ENTRY, start + size
-    while at + _ENTRY <= end:
+    rows = np.frombuffer(data, np.int8, size // 8 * 8, start).reshape(-1, 8)  # words begin at multiples of 8 bytes
+    lengths = np.maximum(rows[3:, 2:7], 0).sum(axis=1, dtype=np.int16)
+    steps = memoryview(_ENTRY // 8 + (lengths + 1) // 2)  # in rows, if a word began in this one
+    found, at = [], _ENTRY // 8
+    while at < len(steps):
         found.append(at)
-        *lengths, has_user_data = struct.unpack_from("<6b", data, at + 26)  # -1: shares the list before it
-        if has_user_data or min(lengths) < _SHARED or min(lengths[0], lengths[-1]) < 0:
-            raise ValueError(f"{at}: no word of the known layout")
-        at += -(-(_ENTRY + 4 * sum(max(0, length) for length in lengths)) // 8) * 8
-    if at != end:
+        at += steps[at]
+    facts = rows[np.array(found) + 3, 2:]  # the last: whether it has user data
+    if facts[:, 5].any() or facts[:, :5].min() < _SHARED or facts[:, (0, 4)].min() < 0:
+        raise ValueError("there is a word of an unknown layout")
+    if 8 * at != size:
         raise ValueError("the words do not end with their block")
-    return np.array(found, np.int64)
+    return start + 8 * np.array(found, np.int64)
 
 
 def _blocks(data: bytes) -> tuple[bytes, dict[str, tuple[int, int]]]:

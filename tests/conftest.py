@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Generator, Iterator
+from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,11 +56,15 @@ _HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeH
 
 # What takes longest begins first, so that all processes of a run end at the same time.
 _FIRST = ("trainer", "convert", "faults", "uikit", "shell", "training")
-_WITH_TORCH = (
-    "tests/trainer/",
-    "tests/convert/",
-    "tests/faults/test_training_kills",
-)  # loaded once, by one process of a run
+# What is loaded or parsed once, by one process of a run, for all that begins so.
+_PIECES = {
+    "torch": ("tests/trainer/", "tests/convert/", "tests/faults/test_training_kills"),
+    "sources": (
+        *("tests/faults/test_export_faults", "tests/uikit/ui/test_input_method", "tests/shell/ui/test_scenes"),
+        *("tests/base/test_strict_json", "tests/test_exits", "tests/test_layout"),
+        *("tests/test_literals", "tests/test_readers"),
+    ),
+}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -79,20 +84,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    folder = item.nodeid.split("/", 2)[1]
     return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """File by file; what needs torch is one piece."""
+    """File by file, but what is in `_PIECES` together."""
     if config.option.dist != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "torch" if nodeid.startswith(_WITH_TORCH) else nodeid.partition("::")[0]
+            pieces = (name for name, files in _PIECES.items() if nodeid.startswith(files))
+            return next(pieces, nodeid.partition("::")[0])
 
     config.option.loadscopereorder = False
     return Scheduling(config, log)
@@ -139,13 +145,15 @@ def no_child_is_left() -> Iterator[None]:
 
 
 def _children() -> set[int]:
-    """Ask the kernel, in 0.1 ms; psutil looks at every process of the machine, which takes 7 ms around each test."""
+    """Ask the kernel, in 20 µs; psutil looks at every process of the machine, which takes 7 ms around each test."""
+    pids = b""
     try:
-        if listed := [file.read_bytes() for file in Path("/proc/self/task").glob("*/children")]:
-            return {int(pid) for pids in listed for pid in pids.split()}
-    except OSError:  # a thread has just ended
-        pass
-    return {child.pid for child in psutil.Process().children()}
+        for thread in os.scandir("/proc/self/task"):
+            with FileIO(f"{thread.path}/children") as file:
+                pids += file.readall()
+    except OSError:  # a thread has just ended, or there is no such list
+        return {child.pid for child in psutil.Process().children()}
+    return set(map(int, pids.split()))
 
 
 @pytest.fixture

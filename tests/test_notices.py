@@ -1,7 +1,9 @@
 """What may ship: licences by expression, and a folder of PyInstaller file by file."""
 
+import functools
 import json
 import lzma
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,15 @@ from tests.dev_scripts import load_scripts
 
 steps, notices, bundle_parts = load_scripts("steps", "notices", "bundle_parts")
 ALLOWED = frozenset(("MIT", "Apache-2.0", "GPL-3.0-or-later WITH GCC-exception-3.1"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed_once() -> Iterator[None]:
+    """What is installed here stays the same; looking for it takes half a second for each bundle."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "collect", functools.cache(components.collect))
+        patch.setattr(bundle_parts, "_owners", functools.cache(bundle_parts._owners))
+        yield
 
 
 def tree_with(tmp_path: Path, *files: str) -> Path:

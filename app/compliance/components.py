@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from importlib.metadata import Distribution
+from importlib.metadata import Distribution, PackageMetadata, PackagePath
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -171,34 +171,32 @@ def distribution_component(distribution: Distribution, table: dict[str, Any]) ->
     """Return the component of a distribution; None if the table marks it as part of another component (`part_of`)."""
     from packaging.utils import canonicalize_name
 
-    facts = distribution.metadata
+    facts, files = distribution.metadata, distribution.files or ()  # each access reads them anew
     name = facts["Name"]
     known = table["distribution"].get(canonicalize_name(name), {})
     if "part_of" in known:
         return None
-    licence = known.get("licence") or licence_of(distribution)
+    licence = known.get("licence") or licence_of(facts)
     texts = [_text(file) for file in known.get("texts", ())]
-    texts += licence_texts(distribution, without=known.get("without", ())) + crates(distribution)
+    texts += licence_texts(files, without=known.get("without", ())) + crates(files)
     notice = join_texts(texts)
-    author = metadata_field(distribution, "Author") or metadata_field(distribution, "Author-email")
+    author = metadata_field(facts, "Author") or metadata_field(facts, "Author-email")
     holder = known.get("copyright") or _copyright(notice) or (f"Copyright (c) {author}" if author else "")
     if not texts:
         notice = make_fallback_notice(licence, holder)
-    return Component(name, distribution.version, licence, "python", homepage(distribution), holder, notice)
+    return Component(name, facts["Version"], licence, "python", homepage(facts), holder, notice)
 
 
-def metadata_field(distribution: Distribution, field: str) -> str:
+def metadata_field(facts: PackageMetadata, field: str) -> str:
     """Return a field of a distribution's metadata; "" if it is missing."""
-    facts = distribution.metadata
     return facts[field].strip() if field in facts else ""
 
 
-def licence_of(distribution: Distribution) -> str:
+def licence_of(facts: PackageMetadata) -> str:
     """Return the licence as an SPDX expression, by License-Expression, License or a clear classifier, or UNKNOWN."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-    facts = distribution.metadata
-    for expression in (metadata_field(distribution, "License-Expression"), metadata_field(distribution, "License")):
+    for expression in (metadata_field(facts, "License-Expression"), metadata_field(facts, "License")):
         if not expression:
             continue
         try:
@@ -209,10 +207,10 @@ def licence_of(distribution: Distribution) -> str:
     return next((_CLASSIFIERS[name] for name in classifiers if name in _CLASSIFIERS), UNKNOWN)
 
 
-def licence_texts(distribution: Distribution, under: str = "", without: Iterable[str] = ()) -> list[str]:
+def licence_texts(files: Iterable[PackagePath], under: str = "", without: Iterable[str] = ()) -> list[str]:
     """Return the texts of licence files, each once, whose path contains `under` and none of `without`."""
     texts: list[str] = []
-    for file in sorted(distribution.files or (), key=str):
+    for file in sorted(files, key=str):
         path = str(file).replace("\\", "/")
         if not _is_licence(path) or under not in path or any(part in path for part in without):
             continue
@@ -230,10 +228,10 @@ def _is_licence(path: str) -> bool:
     return (inside or bool(_LICENCE_FILE.search(path.rpartition("/")[2]))) and not path.endswith(_NO_TEXT)
 
 
-def crates(distribution: Distribution) -> list[str]:
+def crates(files: Iterable[PackagePath]) -> list[str]:
     """Return one text with the Rust crates in a wheel, by the CycloneDX in its metadata (PEP 770), or []."""
     lines: list[str] = []
-    for file in distribution.files or ():
+    for file in files:
         if ".dist-info/sboms/" in str(file).replace("\\", "/") and str(file).endswith(".json"):
             bill = json.loads(Path(str(file.locate())).read_text("utf-8"))
             parts = bill.get("components", ())
@@ -247,14 +245,11 @@ def _named_licences(part: dict[str, Any]) -> str:
     return " / ".join(filter(None, named))
 
 
-def homepage(distribution: Distribution) -> str:
-    facts = distribution.metadata
+def homepage(facts: PackageMetadata) -> str:
     links = [line.partition(", ") for line in facts.get_all("Project-URL") or ()]
     by_label = {label.strip().casefold(): address.strip() for label, _, address in links}
     known = (by_label.get(label) for label in ("homepage", "home", "source", "repository", "documentation"))
-    return metadata_field(distribution, "Home-page") or next(
-        filter(None, known), f"https://pypi.org/project/{facts['Name']}/"
-    )
+    return metadata_field(facts, "Home-page") or next(filter(None, known), f"https://pypi.org/project/{facts['Name']}/")
 
 
 def make_fallback_notice(licence: str, holder: str) -> str:
@@ -274,7 +269,7 @@ def table_components(table: dict[str, Any], distributions: dict[str, Distributio
             continue
         texts = [_text(file) for file in entry.get("texts", ())]
         if "from_distribution" in entry and owner is not None:
-            texts += licence_texts(owner, entry["from_distribution"], entry.get("without", ()))
+            texts += licence_texts(owner.files or (), entry["from_distribution"], entry.get("without", ()))
         yield Component(
             entry["name"],
             _version(entry, owner),

@@ -4,6 +4,7 @@ import ast
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,13 @@ _BOMBS: dict[str, Callable[[], str]] = {
 }
 
 
+@pytest.fixture(params=_BOMBS)
+def bomb(request, tmp_path: Path) -> Path:
+    path = tmp_path / "x.json"
+    path.write_text(_BOMBS[request.param]())
+    return path
+
+
 @pytest.fixture
 def peak_mb() -> Iterator[list[float]]:
     """What was taken at most, known when the test has ended; it fails then where it was too much."""
@@ -37,13 +45,10 @@ def peak_mb() -> Iterator[list[float]]:
 
 
 @pytest.mark.fault("S19")
-@pytest.mark.parametrize("what", _BOMBS)
-def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(what, tmp_path, peak_mb):
-    path = tmp_path / "x.json"
-    path.write_text(_BOMBS[what]())
+def test_a_short_text_of_many_values_is_refused_before_it_takes_memory(bomb, peak_mb):
     begun = time.process_time()
     with pytest.raises(ValueError):
-        strict_json.load_file(path)
+        strict_json.load_file(bomb)
     assert time.process_time() - begun < 2
 
 

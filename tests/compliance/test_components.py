@@ -140,7 +140,7 @@ class TestInstalled:
         ],
     )
     def test_a_licence_is_read_from_what_the_metadata_says(self, make, line, licence):  # type: ignore[no-untyped-def]
-        assert components.licence_of(make(line)) == licence
+        assert components.licence_of(make(line).metadata) == licence
 
     def test_the_text_that_came_with_it_is_kept_with_its_copyright(self, make):  # type: ignore[no-untyped-def]
         text = "MIT License\n\nCopyright (c) 2026 <copyright holders>\nCopyright (c) 2024 Yamada\n\nPermission …"

@@ -11,7 +11,6 @@ import re
 import zipfile
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -30,8 +29,8 @@ from app.evaluation.report import report
 from tests.evaluation.made_evaluation import evaluation
 from tests.faults.ledger import Tally
 from tests.faults.test_render_faults import HTML, IMAGES, LINKS, STRUCTURE
+from tests.sources import sources
 
-ROOT = Path(__file__).resolve().parents[2]
 MARKDOWN = [
     "![a](http://evil.example/a.png)",
     "![a][b]\n\n[b]: http://evil.example/a.png",
@@ -309,14 +308,11 @@ WRITERS = {
 
 def test_each_form_of_file_has_one_writer() -> None:
     found: dict[str, set[str]] = {name: set() for name in WRITERS}
-    for path in (ROOT / "app").rglob("*.py"):
-        place, source = path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
-        if not any(all(part in source for part in name.split(".")) for name in WRITERS):
-            continue
-        for node in ast.walk(ast.parse(source)):
+    for source in sources("app"):
+        for node in source.nodes:
             if isinstance(node, ast.ImportFrom):
                 for name in node.names:
-                    found.get(f"{node.module}.{name.name}", set()).add(place)
+                    found.get(f"{node.module}.{name.name}", set()).add(source.path)
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                found.get(f"{node.value.id}.{node.attr}", set()).add(place)
+                found.get(f"{node.value.id}.{node.attr}", set()).add(source.path)
     assert found == WRITERS

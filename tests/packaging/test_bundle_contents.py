@@ -146,23 +146,28 @@ def test_a_bundle_of_files_that_were_changed_says_so_beside_its_commit(tmp_path)
 
 
 WITHOUT = """
-import ast, importlib, pkgutil, sys
-from pathlib import Path
+import importlib, modulefinder, pkgutil, sys, types
 
 class LeftOut:
     def find_spec(self, name, path=None, target=None):
         if any(name == one or name.startswith(one + ".") for one in sys.argv[1:]):
             raise ModuleNotFoundError(name, name=name)
 
+def imported(code):
+    for kind, what in modulefinder.ModuleFinder().scan_opcodes(code):
+        if kind == "absolute_import":
+            yield what[1]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from imported(constant)
+
 sys.meta_path.insert(0, LeftOut())
 import app
-names = {module.name for module in pkgutil.walk_packages(app.__path__, "app.") if not module.name.endswith("__main__")}
-for file in Path(app.__path__[0]).rglob("*.py"):
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
+names = set()
+for module in pkgutil.walk_packages(app.__path__, "app."):
+    names.update(imported(module.module_finder.find_spec(module.name).loader.get_code(module.name)))
+    if not module.name.endswith("__main__"):
+        names.add(module.name)
 for name in sorted(names):
     try:
         importlib.import_module(name)

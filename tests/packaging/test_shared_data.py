@@ -54,18 +54,18 @@ def test_every_text_is_split_as_before_by_less_than_three_quarters_of_the_dictio
 
 def kinds(dictionary: Path, resources: Path) -> tuple["np.ndarray", "np.ndarray", "np.ndarray"]:
     """The costs, and the kinds to the left and right of each word, then of what may be an unknown one."""
-    data = bytearray(dictionary.read_bytes())
+    data = dictionary.read_bytes()
     blocks = shared_data._blocks(data)[1]
     start, size = blocks["ConnMatrix"]
-    columns, rows = np.frombuffer(data[start : start + 4], "<i2")
-    costs = np.frombuffer(bytes(data[start + 4 : start + size]), "<i2").reshape(rows, columns)
+    numbers = np.frombuffer(data, "<i2", len(data) // 2)
+    columns, rows = numbers[start // 2 : start // 2 + 2]
+    costs = numbers[start // 2 + 2 : (start + size) // 2].reshape(rows, columns)
     words = shared_data._words(data, *blocks["Entries"]) // 2
-    numbers = np.frombuffer(data[: len(data) // 2 * 2], "<i2")
     unknown = [line.split(",") for line in (resources / "unk.def").read_text("utf-8").splitlines() if line[0] != "#"]
     plugins = json.loads((resources / "sudachi.json").read_text("utf-8"))["oovProviderPlugin"]
     others = [(one["leftId"], one["rightId"]) for one in plugins if "leftId" in one]
     others += [(int(line[1]), int(line[2])) for line in unknown]
-    lefts, rights = (np.append(numbers[words + side], [pair[side] for pair in others]) for side in (0, 1))
+    lefts, rights = (np.append(numbers[words + side], np.int16([pair[side] for pair in others])) for side in (0, 1))
     return costs, lefts, rights
 
 
@@ -73,7 +73,7 @@ def test_every_kind_follows_every_other_at_the_same_cost(small):
     (costs, *before), (fewer, *after) = kinds(DICTIONARY, RESOURCES), kinds(small / DICTIONARY.name, small)
     old, new = [], []
     for one, other in zip(before, after, strict=True):
-        pairs = np.unique(np.stack([one, other]), axis=1)
+        pairs = np.unique(np.stack([one, other], axis=1).view(np.int32)).view(np.int16).reshape(-1, 2).T
         assert len(np.unique(pairs[0])) == pairs.shape[1]  # a kind has one new number
         assert list(pairs[1][pairs[0] == -1]) == [-1]
         old.append(np.append(0, pairs[0][pairs[0] >= 0]))  # 0: the edge of a text
@@ -83,13 +83,15 @@ def test_every_kind_follows_every_other_at_the_same_cost(small):
 
 @pytest.mark.parametrize("damage", ["version", "words"])
 def test_a_dictionary_of_another_layout_is_refused_and_stays(tmp_path, damage):
-    for file in (DICTIONARY, RESOURCES / "unk.def", RESOURCES / "sudachi.json"):
+    for file in (RESOURCES / "unk.def", RESOURCES / "sudachi.json"):
         shutil.copy(file, tmp_path)
     path = tmp_path / DICTIONARY.name
-    data = bytearray(path.read_bytes())
+    data = bytearray(DICTIONARY.read_bytes())
     data[16 if damage == "version" else shared_data._blocks(data)[1]["Entries"][0] + 32 + 26] = 77
+    if damage == "version":
+        del data[4096:]  # it is looked at before all else
     path.write_bytes(data)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="known version" if damage == "version" else "unknown layout"):
         shared_data.shrink_dictionary(path, tmp_path)
     assert path.read_bytes() == data
 
