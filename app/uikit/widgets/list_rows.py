@@ -1,9 +1,9 @@
 """Draw rows of lists (background, focus, elided text, badges), and provide a list of named entries with its model."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from PySide6.QtCore import (
     QAbstractItemModel,
     QAbstractListModel,
@@ -125,8 +125,7 @@ SignRole = Qt.ItemDataRole.UserRole + 3  # an icon before the second line, and i
 Index = QModelIndex | QPersistentModelIndex
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRow:
+class EntryRow(Struct, frozen=True):
     """A row of a list: an entry with the texts and the icon to show, or a heading, which has only a name."""
 
     name: str
