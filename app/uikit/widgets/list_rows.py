@@ -1,9 +1,9 @@
 """Draw rows of lists (background, focus, elided text, badges), and provide a list of named entries with its model."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from PySide6.QtCore import (
     QAbstractItemModel,
     QAbstractListModel,
@@ -12,6 +12,7 @@ from PySide6.QtCore import (
     QRect,
     QRectF,
     QSize,
+    QStringListModel,
     Qt,
     Signal,
 )
@@ -124,8 +125,7 @@ SignRole = Qt.ItemDataRole.UserRole + 3  # an icon before the second line, and i
 Index = QModelIndex | QPersistentModelIndex
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRow:
+class EntryRow(Struct, frozen=True):
     """A row of a list: an entry with the texts and the icon to show, or a heading, which has only a name."""
 
     name: str
@@ -142,19 +142,39 @@ def group_rows(heading: str, rows: Iterable[EntryRow]) -> list[EntryRow]:
     return [EntryRow(heading), *found] if found else []
 
 
-class EntryListModel(QAbstractListModel):
-    """A list model of `EntryRow`."""
+class RowListModel(QStringListModel):
+    """The base of the models of long lists, with rows of Python that Qt counts by itself.
+
+    A view counts them twice for each row that it measures, which took most of the time when Python was asked.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._rows: Sequence[EntryRow] = ()
+        self._rows: Sequence[Any] = ()
+        self._next_rows: Sequence[Any] = ()
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        return QAbstractListModel.flags(self, index)  # those of the texts of a QStringListModel can be edited
+
+    def resetInternalData(self) -> None:
+        """Take the new rows. Qt calls this after `modelAboutToBeReset` and before `modelReset`."""
+        self._rows = self._next_rows
+
+    def _replace_rows(self, rows: Sequence[Any]) -> None:
+        """Reset the model."""
+        self._next_rows = rows
+        self.setStringList([""] * len(rows))
+
+
+class EntryListModel(RowListModel):
+    """A list model of `EntryRow`."""
+
+    _rows: Sequence[EntryRow]
 
     def set_rows(self, rows: Sequence[EntryRow]) -> None:
         """Replace the rows. Reset the model only if their keys differ, so that a view keeps its selection otherwise."""
         if [row.key or row.name for row in rows] != [row.key or row.name for row in self._rows]:
-            self.beginResetModel()
-            self._rows = rows
-            self.endResetModel()
+            self._replace_rows(rows)
         elif rows != self._rows:
             self._rows = rows
             self.dataChanged.emit(self.index(0), self.index(len(rows) - 1))
@@ -162,9 +182,6 @@ class EntryListModel(QAbstractListModel):
     def index_of(self, key: object) -> QModelIndex:
         place = next((place for place, row in enumerate(self._rows) if row.entry is not None and row.key == key), -1)
         return self.index(place) if place >= 0 else QModelIndex()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._rows)
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         is_heading = self._rows[index.row()].entry is None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
-from PySide6.QtCore import QAbstractListModel, QModelIndex, Qt, Signal
+from PySide6.QtCore import QModelIndex, Qt, Signal
 
 from app.base.confidentiality import HIGHEST_LABEL, Label
 from app.base.errors import AppError
@@ -17,7 +17,7 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.uikit.localization import format_date, format_day, format_month, format_month_and_year, join_facts
 from app.uikit.widgets.labels import plain_tooltip
-from app.uikit.widgets.list_rows import Index
+from app.uikit.widgets.list_rows import Index, RowListModel
 
 OUTSIDE = 0  # the place of conversations without a folder; ids of folders begin at 1
 
@@ -46,11 +46,12 @@ class ListRow(Struct):
         return self.folder.id if self.folder is not None else None
 
 
-class ConversationList(QAbstractListModel):
+class ConversationList(RowListModel):
     """The rows of the list. Days cannot be selected, folders can be folded, and the filter searches all titles."""
 
     renamed = Signal(int, str)  # id, the new title
     folder_renamed = Signal(int, str)  # id, the new name
+    _rows: Sequence[ListRow]
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +68,6 @@ class ConversationList(QAbstractListModel):
         self._filter = ""
         self.open_id: int | None = None
         self._now = datetime.now()
-        self._rows: list[ListRow] = []
         self._places: list[int | tuple[int | None, str]] = []  # see `_place`
         self._numbers: dict[int | None, int] = {}  # row of each conversation, by id
 
@@ -155,9 +155,6 @@ class ConversationList(QAbstractListModel):
 
     # ------------------------------------------------------------------- methods of Qt's model
 
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 (Qt's signature)
-        return 0 if parent.isValid() else len(self._rows)
-
     def itemData(self, _index: Index) -> dict[int, Any]:
         """Return nothing: a drag carries no data, because it can only be dropped on a folder of this list."""
         return {}
@@ -207,10 +204,9 @@ class ConversationList(QAbstractListModel):
             self._rows = rows  # without a reset, after which the view measures every row again
             self._emit_all_changed()
             return
-        self.beginResetModel()
-        self._rows, self._places = rows, places
+        self._places = places
         self._numbers = {id: number for number, id in enumerate(places) if isinstance(id, int)}
-        self.endResetModel()
+        self._replace_rows(rows)
 
     def _grouped(self) -> list[ListRow]:
         pinned: list[Conversation] = []
