@@ -244,6 +244,15 @@ def address_space_bytes() -> int:
         return 0
 
 
+def resident_bytes() -> int:
+    """Return the memory that this process holds now."""
+    if sys.platform == "linux":
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    import psutil  # here, because the start of each engine child would wait for it
+
+    return int(psutil.Process().memory_info().rss)
+
+
 def limit_memory(memory_bytes: int) -> None:
     """Limit the address space for good; not on Windows, where the parent process watches the memory."""
     if sys.platform == "win32":
