@@ -13,6 +13,17 @@ _LOCAL_NETWORKS = tuple(
 )
 
 
+def is_web_address(text: str) -> bool:
+    """Return whether a text is an http(s) address without user, password, query and fragment, for a mirror or proxy."""
+    try:
+        address = urlsplit(text)
+        has_port = address.port != 0  # raises ValueError for an invalid port
+    except ValueError:
+        return False
+    is_plain = text.isprintable() and " " not in text and not {"@", "?", "#", "\\"} & set(text)
+    return address.scheme in ("http", "https") and bool(address.hostname) and has_port and is_plain
+
+
 def strip_credentials(address_or_folder: str) -> str:
     """Return an http(s) address without user, password, query and fragment; any other text unchanged."""
     try:

@@ -4,7 +4,6 @@ Only absolute folders of PATH are searched: a program in the current folder may 
 """
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -66,6 +65,8 @@ def training_setup_command() -> list[str]:
 
 def find_program(name: str) -> str | None:
     """Return the full path of a program in an absolute folder of PATH; None if it is in none. `name`: without .exe."""
+    import shutil  # here, because every process imports this module and few look for a program
+
     file = f"{name}.exe" if os.name == "nt" else name
     folders = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
     return next((path for folder in folders if folder.is_absolute() and (path := shutil.which(folder / file))), None)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from app.base.addresses import is_web_address
 from app.base.files import strict_json
 from app.base.files.input_file import read_regular
 from app.base.files.output_file import write_atomically
@@ -207,17 +207,6 @@ def _find_unknown_values(path: Path, settings: Settings) -> dict[str, Any]:
         for key, value in (_read(path) or {}).items()
         if key not in ours or (key in _CHOICES and value not in _CHOICES[key] and ours[key] == defaults[key])
     }
-
-
-def is_web_address(text: str) -> bool:
-    """Return whether a text is an http(s) address without user, password, query and fragment, for a mirror or proxy."""
-    try:
-        address = urlsplit(text)
-        has_port = address.port != 0  # raises ValueError for an invalid port
-    except ValueError:
-        return False
-    is_plain = text.isprintable() and " " not in text and not {"@", "?", "#", "\\"} & set(text)
-    return address.scheme in ("http", "https") and bool(address.hostname) and has_port and is_plain
 
 
 def _sanitize(data: dict[str, Any]) -> Settings:

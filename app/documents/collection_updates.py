@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import psutil
-
 from app.base.confidentiality import HIGHEST_LABEL, ExportRequest, Label, Permit
 from app.base.files.output_file import drive_errors, write_atomically
 from app.base.wording import phrase, unique_name
@@ -382,6 +380,8 @@ def attach(library: Library, name: str, path: Path, owner: str, content: Callabl
 
 def ended_attached(collections: Iterable[DocumentCollection], asked: Collection[str]) -> list[int]:
     """Return the ids of attached files of ended commands, and of those that no conversation has among `asked`."""
+    import psutil  # here, because commands wait for this module
+
     return [
         one.id
         for one in collections

@@ -18,8 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
-
 from app.base import confidentiality, json_lines
 from app.base.confidentiality import Label
 from app.base.errors import AppError
@@ -262,6 +260,8 @@ def checked_name(name: str) -> str:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock for changing sets. Raises AppError("journal_busy") and as `output_file.export_error`."""
+    import filelock  # here, because commands wait for this module
+
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with filelock.FileLock(folder / LOCK, timeout=_LOCK_LIMIT_S):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.base import settings
+from app.base import addresses
 from app.base.errors import AppError
 
 VERSION_PATH = "/v1"  # the path of OpenAI-compatible servers
@@ -63,7 +63,7 @@ def normalize_address(text: str) -> str:
     """
     typed = unicodedata.normalize("NFKC", text).strip()
     address = (typed if "://" in typed else f"http://{typed}").rstrip("/")
-    is_whole = settings.is_web_address(address) and address.isascii() and len(address) <= ADDRESS_MAX
+    is_whole = addresses.is_web_address(address) and address.isascii() and len(address) <= ADDRESS_MAX
     if not is_whole:
         raise AppError("remote_bad_address", address=typed[:80].rpartition("@")[2])
     return address if urlsplit(address).path else address + VERSION_PATH

@@ -2,7 +2,7 @@
 
 A file holds llama.cpp's cache (keys and values) of the instructions and passages with which prompts begin, from which
 their text could be recovered. So it has the ids of the collections that the passages are from in its name and is
-deleted with them, and only `SharedStart`, which the window sends for conversations that may be kept, lets one be made.
+deleted with them, and only a `SharedStart`, sent by the window for conversations that may be kept, lets one be made.
 
 A beginning is kept when it is asked the second time; a file without content records the first. llama.cpp's reader stops
 the process at some damaged files, so each ends with a MAC that only this machine and user can make.
@@ -16,8 +16,6 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from msgspec import Struct
 
 from app.base import authenticity
 
@@ -33,18 +31,6 @@ _NONE = "all"  # in place of collection ids: instructions without passages
 _PURPOSE = "prefix state"
 _MAC_BYTES = 64
 _CHUNK_BYTES = 4 << 20
-
-
-class SharedStart(Struct, frozen=True):
-    """Describes the beginning that a prompt has in common with others.
-
-    `ends`: numbers of the prompt's characters after the instructions and after the passages. `collections`: ids of
-    those that the passages may be from. `since`: seconds since 1970 when the search for them began.
-    """
-
-    ends: tuple[int, ...]
-    collections: tuple[int, ...]
-    since: float
 
 
 class PrefixStates:
@@ -141,12 +127,6 @@ class PrefixStates:
             used -= file.stat().st_size
             _delete(file)
         return used + size_bytes <= most
-
-
-def common_length(ours: Sequence[object], theirs: Sequence[object]) -> int:
-    """Return how many items two sequences have in common at their beginning."""
-    different = (place for place, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other)
-    return next(different, min(len(ours), len(theirs)))
 
 
 def is_worth(tokens: int, size_bytes: int, tokens_per_s: float) -> bool:

@@ -44,6 +44,18 @@ class Segment(Struct, frozen=True):
     markup: bool = False
 
 
+class SharedStart(Struct, frozen=True):
+    """Describes the beginning that a prompt has in common with others.
+
+    `ends`: numbers of the prompt's characters after the instructions and after the passages. `collections`: ids of
+    those that the passages may be from. `since`: seconds since 1970 when the search for them began.
+    """
+
+    ends: tuple[int, ...]
+    collections: tuple[int, ...]
+    since: float
+
+
 class ScoredText(Struct, frozen=True):
     """Holds a prompt and its answer, of which only the answer is measured.
 
@@ -126,6 +138,12 @@ def to_messages(prompt: Sequence[Segment]) -> list[dict[str, str]]:
             found = found or [{"role": "user", "content": ""}]
             found[-1]["content"] += segment.text
     return found
+
+
+def common_length(ours: Sequence[object], theirs: Sequence[object]) -> int:
+    """Return how many items two sequences have in common at their beginning."""
+    different = (place for place, (one, other) in enumerate(zip(ours, theirs, strict=False)) if one != other)
+    return next(different, min(len(ours), len(theirs)))
 
 
 def estimate_tokens(text: str) -> int:

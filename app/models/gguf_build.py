@@ -20,8 +20,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from app.base import invisible_characters, json_lines
 from app.base.errors import AppError
@@ -34,6 +33,9 @@ from app.models import artifact_steps, hf_folders
 from app.models.artifact_steps import ArtifactStep
 from app.models.hf_folders import FileStamp, HfAdapter, HfModel
 from trainer.convert_job import HfToGguf, LoraToGguf, Merge
+
+if TYPE_CHECKING:
+    import filelock
 
 _OVERHEAD_BYTES = 2 << 20  # metadata, alignment
 _NAME_BYTES = 120  # limit for `general.name`; llama.cpp accepts 127
@@ -234,10 +236,14 @@ class BuildFolder:
     def __init__(self, build: BuildPlan) -> None:
         self.path = build.folder
         self._build = build
+        import filelock  # here, because commands wait for this module, and few build
+
         self._lock = filelock.FileLock(str(self.path / LOCK_FILE), timeout=0)
         self._manifest = _Manifest()
 
     def open(self) -> None:
+        import filelock
+
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
@@ -342,6 +348,8 @@ def unfinished_build_bytes(models: Path) -> int:
 
 def delete_unfinished_builds(models: Path) -> int:
     """Delete the folders of interrupted builds, except those that a process has locked; return the bytes freed."""
+    import filelock
+
     before = unfinished_build_bytes(models)
     folder = models / BUILDS_FOLDER
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -356,7 +364,7 @@ def delete_unfinished_builds(models: Path) -> int:
     return before - unfinished_build_bytes(models)
 
 
-def _empty(folder: Path, lock: filelock.BaseFileLock) -> None:
+def _empty(folder: Path, lock: "filelock.BaseFileLock") -> None:
     """Delete the folder's content, then release the lock.
 
     In the other order a build that opens the folder in between would lose its files.

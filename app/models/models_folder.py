@@ -22,8 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import filelock
-
 from app.base import authenticity, settings
 from app.base.errors import AppError
 from app.base.files import strict_json
@@ -204,6 +202,8 @@ def _discard_copies(plan: FolderMove) -> None:
 
 def _require_idle(folder: Path) -> None:
     """Raise AppError("move_busy") while another process downloads or builds in the folder."""
+    import filelock  # here, because commands wait for this module
+
     for path in (*folder.rglob("*.part.lock"), *folder.glob(f"{gguf_build.BUILDS_FOLDER}/*/{gguf_build.LOCK_FILE}")):
         try:
             with filelock.FileLock(str(path), timeout=0):

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from app.base.errors import AppError
 from app.base.paths import resources
-from app.inference import machine
 
 VARIANTS = ("cpu", "cuda")
 Python = tuple[int, int]
@@ -99,6 +98,8 @@ def find_lock(name: str) -> PackageLock | None:
 
 def has_card() -> bool:
     """Return whether this machine has an NVIDIA GPU; on Linux, even without its driver. May take seconds."""
+    from app.inference import machine  # here, because the reading child waits for this module and needs no GPU
+
     return any(gpu.name not in ("AMD", "Intel") for gpu in machine.list_gpus())
 
 

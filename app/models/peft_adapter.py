@@ -13,10 +13,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from app.base import confidentiality
 from app.base.confidentiality import ExportRequest, Label, Permit
@@ -32,6 +29,12 @@ from app.models import base_models, catalogue, hf_folders, local_models, model_r
 from app.models.hf_folders import HfAdapter
 from app.models.model_store import ModelStore
 from trainer import adapter
+
+if TYPE_CHECKING:  # imported when used, because commands wait for this module, and few convert an adapter
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float32]
 
 # The matrices to which LoRA is applied, with llama.cpp's names for them.
 _ADAPTED_TENSORS = {
@@ -49,7 +52,6 @@ _REORDERED = {"llama": ("attn_q", "attn_k")}  # architecture -> matrices whose r
 _ARCHITECTURES = ("llama", "qwen2", "qwen3", "gemma2", "gemma3")
 _F32 = 0  # ggml's number of the type
 _RECORD_BYTES = 1 << 20
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,8 @@ def add(found: PeftAdapter, base: LocalModel, name: str, store: ModelStore, mode
 
 
 def _gguf_blocks(found: PeftAdapter) -> Iterator[bytes]:
+    import numpy as np
+
     header = found.base
     metadata = {
         "general.architecture": writing.text(header.architecture),
@@ -179,13 +183,15 @@ def _place(found: PeftAdapter, tensor: str) -> tuple[str, str]:
     return found.names[place[0]], place[1]
 
 
-def _in_32_bits(data: bytes, kind: str) -> Array:
+def _in_32_bits(data: bytes, kind: str) -> "Array":
+    import numpy as np
+
     if kind == "BF16":
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     return np.frombuffer(data, {"F32": "<f4", "F16": "<f2"}[kind]).astype(np.float32)
 
 
-def _reordered(array: Array, name: str, base: GgufHeader, *, is_back: bool) -> Array:
+def _reordered(array: "Array", name: str, base: GgufHeader, *, is_back: bool) -> "Array":
     """Return a B matrix with its rows in llama.cpp's order, or `is_back` in PEFT's."""
     place = _GGUF_NAME.fullmatch(name)
     assert place is not None
@@ -253,8 +259,10 @@ def export(model: LocalModel, folder: Path, *, permit: Permit) -> Path:
     return folder
 
 
-def _matrices(model: LocalModel, header: GgufHeader, base: GgufHeader) -> dict[str, Array]:
+def _matrices(model: LocalModel, header: GgufHeader, base: GgufHeader) -> "dict[str, Array]":
     """Return the matrices of an adapter by PEFT's names, in their order. Raises AppError("peft_unsupported")."""
+    import numpy as np
+
     names = {llama: ours for ours, llama in _ADAPTED_TENSORS.items()}
     arrays: dict[str, Array] = {}
     raw = np.memmap(header.path, dtype=np.uint8, mode="r")
@@ -271,7 +279,7 @@ def _matrices(model: LocalModel, header: GgufHeader, base: GgufHeader) -> dict[s
     return dict(sorted(arrays.items()))
 
 
-def _safetensors_blocks(arrays: dict[str, Array]) -> Iterator[bytes]:
+def _safetensors_blocks(arrays: "dict[str, Array]") -> Iterator[bytes]:
     head: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     offset = 0
     for name, array in arrays.items():

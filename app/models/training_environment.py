@@ -4,7 +4,6 @@ It takes gigabytes that most users never need, so the program does not include i
 as child processes. This process imports nothing of it, and the program's own packages are not visible in it.
 """
 
-import importlib.metadata
 import json
 import os
 import secrets
@@ -174,6 +173,8 @@ def _converter_version(environment: TrainingEnvironment) -> str:
 
 def engine_version() -> str | None:
     """Return the version of llama-cpp-python; None in a bundle without metadata, which is built with its converter."""
+    import importlib.metadata  # here, because the window and commands wait for this module
+
     try:
         return importlib.metadata.version("llama-cpp-python")
     except importlib.metadata.PackageNotFoundError:

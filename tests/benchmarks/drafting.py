@@ -30,8 +30,7 @@ from app.inference.engine.llama import api
 from app.inference.engine.messages import Sampling
 from app.inference.engine.sequences import LEAST_TOKENS, SequencedModel
 from app.inference.engine.threads import ThreadPolicy
-from app.inference.prefix_states import common_length
-from app.inference.prompts import Segment
+from app.inference.prompts import Segment, common_length
 from app.models import starter
 from tests import model_files
 

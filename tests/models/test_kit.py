@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from app.base.errors import AppError
-from app.base.files import output_file
 from app.chat.presets import Choices, Preset, parse_presets, write_presets
 from app.inference.local_model import LocalModel
 from app.models import local_models, verification
@@ -181,7 +180,7 @@ def no_room(_folder: Path) -> object:
 @pytest.mark.parametrize(
     ("place", "name", "double", "code"),
     [
-        (output_file.shutil, "disk_usage", no_room, "drive_space"),
+        (shutil, "disk_usage", no_room, "drive_space"),
         (kit_export.os, "fsync", fail(errno.ENOSPC), "drive_space"),
         (kit_export.os, "fsync", fail(errno.EIO), "kit_unwritable"),
         (transfer_kit, "hash_file", lambda _path, _meter: "0" * 64, "move_copy_wrong"),  # the stick keeps other bytes
@@ -407,7 +406,7 @@ def test_a_cancelled_import_leaves_nothing(kit: Path, target: Path) -> None:
 
 @pytest.mark.parametrize(
     ("place", "name", "double"),
-    [(output_file.shutil, "disk_usage", no_room), (kit_import.os, "fsync", fail(errno.ENOSPC))],
+    [(shutil, "disk_usage", no_room), (kit_import.os, "fsync", fail(errno.ENOSPC))],
 )
 @pytest.mark.fault("F2")
 def test_a_full_drive_is_named_and_holds_nothing_half(

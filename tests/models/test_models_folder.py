@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,6 @@ import pytest
 
 from app.base import paths, settings
 from app.base.errors import AppError
-from app.base.files import output_file
 from app.base.paths import Paths
 from app.chat.store import Store
 from app.models import local_models, models_folder, verification
@@ -205,7 +205,7 @@ def test_the_same_file_that_is_there_already_is_taken_as_it_is(folder):
 @pytest.mark.fault("F2")
 def test_a_drive_without_room_or_one_that_keeps_other_bytes_is_named(folder, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(output_file.shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
+        patch.setattr(shutil, "disk_usage", lambda _folder: type("Usage", (), {"free": 1000})())
         assert folder.refusal() == "drive_space"
     monkeypatch.setattr(models_folder, "hash_file", lambda _path, _meter: "0" * 64)
     assert folder.refusal() == "move_copy_wrong"

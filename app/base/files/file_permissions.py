@@ -7,10 +7,7 @@ an access list.
 
 import contextlib
 import os
-import shutil
 import stat
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -40,6 +37,8 @@ def tighten_permissions(folder: Path) -> None:
     Links, entries of another user, files with several hard links, and what cannot be changed are skipped.
     """
     if os.name == "nt":
+        import subprocess  # here, as in `copy_folder`
+
         # There may be no home folder, and FAT has no access lists.
         with contextlib.suppress(OSError, RuntimeError, subprocess.SubprocessError):
             _restrict_on_windows(folder)
@@ -60,6 +59,8 @@ def tighten_permissions(folder: Path) -> None:
 
 def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], Iterable[str]] | None = None) -> None:
     """Copy a folder's contents with private modes. `ignore`: as for `shutil.copytree`. Raises OSError."""
+    import shutil  # here, because every process imports this module, and only for `restrict_umask`
+
     try:
         shutil.copytree(source, target, ignore=ignore, copy_function=shutil.copyfile)
     except shutil.Error as failed:
@@ -74,6 +75,8 @@ def copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], I
 
 def _has_modes(folder: Path) -> bool:
     """Return whether the drive of `folder` stores permission bits; FAT reports the same bits for every file."""
+    import tempfile  # here, as in `copy_folder`
+
     with tempfile.TemporaryFile(dir=folder) as file:
         return not os.fstat(file.fileno()).st_mode & _OTHERS
 
@@ -122,6 +125,8 @@ def _tighten_one(path: Path, status: os.stat_result) -> None:
 
 def _restrict_on_windows(folder: Path) -> None:
     """Replace the folder's inherited rights by full access for the user, the system and the administrators."""
+    import subprocess  # here, as in `copy_folder`
+
     home = Path.home().resolve()
     user = os.environ.get("USERNAME", "")
     if home in folder.resolve().parents or not user or _holds_others(list(os.scandir(folder))):

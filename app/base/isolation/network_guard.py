@@ -31,7 +31,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.base import addresses, settings
+from app.base import addresses
 
 # Roles (the first argument of a child process) that never need a network, whatever the settings are.
 OFFLINE_ROLES = (
@@ -102,7 +102,10 @@ def install_socket_filter_for(arguments: Sequence[str]) -> None:
     first = arguments[0] if arguments else ""
     if first in OFFLINE_ROLES:
         install_socket_filter(_HEADLESS)
-    elif first in FETCHING_ROLES:
+        return
+    from app.base import settings  # here, because the roles above start often and most need no settings
+
+    if first in FETCHING_ROLES:
         if settings.forbids_network(settings.system_policy_file()):
             install_socket_filter()
         else:

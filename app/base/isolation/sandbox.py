@@ -20,10 +20,12 @@ import struct
 import sys
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:  # most processes that are confined open no archive
+    import zipfile
 
 Made = TypeVar("Made")
 
@@ -200,11 +202,11 @@ ZIP_BYTES = 1_000_000_000  # unpacked size of all entries together
 ZIP_ENTRY_BYTES = 400_000_000  # one sheet with a million rows has 300 MB
 ZIP_RATIO = 200  # checked above ZIP_RATIO_FROM_BYTES: office XML is packed 10 to 50 times, a bomb 1,000 times
 ZIP_RATIO_FROM_BYTES = 10_000_000
-ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of office files; some others need gigabytes of memory
+ZIP_METHODS = (0, 8)  # ZIP_STORED, ZIP_DEFLATED, of office files; some others need gigabytes of memory
 NICE = 10  # added to the niceness, so that the window stays responsive
 
 
-def archive_problem(archive: zipfile.ZipFile) -> str:
+def archive_problem(archive: "zipfile.ZipFile") -> str:
     """Return why not to unpack an archive, judged by its directory: protected | damaged | bomb; "" for no reason."""
     entries = archive.infolist()
     if any(entry.flag_bits & 1 for entry in entries):
@@ -220,7 +222,7 @@ def archive_problem(archive: zipfile.ZipFile) -> str:
     return "bomb" if len(entries) > ZIP_ENTRIES or is_too_large or is_packed_too_well else ""
 
 
-def unpacked_bytes(archive: zipfile.ZipFile) -> int:
+def unpacked_bytes(archive: "zipfile.ZipFile") -> int:
     return sum(entry.file_size for entry in archive.infolist())
 
 
@@ -240,6 +242,15 @@ def address_space_bytes() -> int:
         return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError):
         return 0
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process holds now."""
+    if sys.platform == "linux":
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    import psutil  # here, because the start of each engine child would wait for it
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def limit_memory(memory_bytes: int) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import psutil
 
 from app.base import json_lines, programs
 from app.base.errors import AppError
@@ -227,6 +226,8 @@ def _watch(
     process: "subprocess.Popen[bytes]", allowed: workbook_child.WorkbookBudget, is_over: threading.Event
 ) -> None:
     """Kill a child that exceeds its time or memory, as its own limits miss both on Windows. `is_over`: it has ended."""
+    import psutil  # here, because commands wait for this module
+
     until = time.monotonic() + OWN_S + SLOWNESS * allowed.processor_s
     while not is_over.wait(WATCH_INTERVAL_S):
         try:

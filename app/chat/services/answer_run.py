@@ -38,8 +38,7 @@ from app.inference import gguf, load_plan, prompts
 from app.inference.engine import messages
 from app.inference.engine.messages import CUT_OFF, THOUGHT_TOKENS, AdapterUse, Done, Picture
 from app.inference.local_model import LocalModel
-from app.inference.prefix_states import SharedStart
-from app.inference.prompts import PromptForm, Segment, Turn
+from app.inference.prompts import PromptForm, Segment, SharedStart, Turn
 from app.inference.services import template_renderer
 from app.inference.services.engine import EngineClient, exit_error, reclaimable_bytes
 from app.inference.services.events import AnswerStage

@@ -44,8 +44,7 @@ from app.documents.retrieval import (
 from app.documents.retrieval.named_clauses import MissingClause
 from app.inference import prompts
 from app.inference.local_model import LocalModel
-from app.inference.prefix_states import SharedStart, common_length
-from app.inference.prompts import Segment, Turn
+from app.inference.prompts import Segment, SharedStart, Turn, common_length
 from app.models import catalogue, local_models
 
 if TYPE_CHECKING:  # its import needs numpy

@@ -11,11 +11,13 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-
-import psutil
+from typing import TYPE_CHECKING
 
 from app.base.errors import AppError
 from app.base.isolation import sandbox
+
+if TYPE_CHECKING:
+    import psutil
 
 # Address space of the child. The largest test documents need 700 MB, and on a machine with 8 GB enough is left for the
 # window and a loaded model. Windows has no such limit without a job object, so the parent checks there.
@@ -93,6 +95,8 @@ def is_overdue(pid: int, began_at: float, processor_s: float) -> bool:
 
     `began_at`: a time of `time.monotonic`. False if the process has ended.
     """
+    import psutil  # here, because the reading child waits for this module and seldom starts a program
+
     used = 0.0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
@@ -100,7 +104,7 @@ def is_overdue(pid: int, began_at: float, processor_s: float) -> bool:
     return used > processor_s or time.monotonic() - began_at > STUCK_S
 
 
-def processor_seconds(process: psutil.Process) -> float:
+def processor_seconds(process: "psutil.Process") -> float:
     """Return the processor time that a process has used. Raises psutil.Error."""
     times = process.cpu_times()
     return float(times.user + times.system)

@@ -1,11 +1,12 @@
-"""Define the messages between a process of Kotae and its reading child, as frozen dataclasses; one JSON object a line.
+"""Define the messages between a process of Kotae and its reading child, as frozen values; one JSON object a line.
 
 Commands run in order; each ends with one `Indexed`, `DocumentRemoved`, `Rendered` or `Failed`, or the process's exit.
 The parent cancels by a kill, which leaves each document complete or as it was.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, get_args
+
+from msgspec import Struct
 
 from app.documents.reading import limits
 
@@ -18,8 +19,7 @@ SILENT_PROCESSOR_S = limits.PAGE_S + 90.0
 DATABASE_ERRORS = frozenset({"disk_full", "database_unusable", "database_damaged", "documents_newer"})
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """Read a document. `ocr`: recognize text on pages that are only images, if a recognizer is installed."""
 
     id: str
@@ -27,16 +27,14 @@ class Index:
     ocr: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(Struct, frozen=True):
     """Delete documents and their sections from the database."""
 
     id: str
     document_ids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Render:
+class Render(Struct, frozen=True):
     """Draw a page of a PDF document, `width_px` wide, and locate `quotes` on it.
 
     `region`: the part to draw alone, as (left, top, right, bottom) in shares of the page; None: all of it. `reads`:
@@ -52,8 +50,7 @@ class Render:
     reads: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(Struct, frozen=True):
     """Draw a picture that is no document. `file`: its content in base64."""
 
     id: str
@@ -61,8 +58,7 @@ class Draw:
     width_px: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Struct, frozen=True):
     protocol: int
     pid: int
 
@@ -71,8 +67,7 @@ class Hello:
             raise ValueError(f"protocol {self.protocol} is not {PROTOCOL}")
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """The progress of a document. `phase`: reading | indexing. `total` 0: unknown. A silent child counts as stuck."""
 
     id: str
@@ -81,22 +76,19 @@ class Progress:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(Struct, frozen=True):
     """The end of a successful `Index` command, whose results are in the database."""
 
     id: str
     sections: int
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentRemoved:
+class DocumentRemoved(Struct, frozen=True):
     id: str
     documents: int
 
 
-@dataclass(frozen=True, slots=True)
-class QuotePlace:
+class QuotePlace(Struct, frozen=True):
     """A rectangle on a drawn page, in pixels."""
 
     left: float
@@ -105,8 +97,7 @@ class QuotePlace:
     bottom: float
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """The image of a page or region. `rgb`: rows from the top, 3 bytes a pixel, without padding; zlib, then base64.
 
     `text`: the words in the region, if they are wanted. `recognized`: None, or as `Section.recognized` if OCR has
@@ -124,13 +115,12 @@ class Rendered:
     recognized: tuple[tuple[str, int], ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """An expected error, stored in the row of a document to index. `is_last`: the process ends after it."""
 
     id: str
     code: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = {}
     is_last: bool = False
 
 

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
-
 from app.base import programs
 from app.base.errors import AppError
 from app.base.isolation import sandbox
@@ -158,6 +156,8 @@ def main(arguments: Sequence[str]) -> NoReturn:
 
 
 def _kill_children() -> None:
+    import psutil  # here, because the reading child waits for this module
+
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process().children(recursive=True):
             child.kill()

@@ -5,7 +5,6 @@ A thread takes commands and ends the process when the parent is gone; the main t
 
 import base64
 import contextlib
-import dataclasses
 import math
 import os
 import queue
@@ -17,6 +16,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+from msgspec import structs
 
 from app.base import json_lines, programs
 from app.base.errors import AppError
@@ -188,7 +189,7 @@ class ReadingWorker:
             share = min(1.0, (recognizer.pixels_most / (drawn.width * drawn.height)) ** 0.5)
             words = recognizer.words(np.asarray(grey.reduce(math.ceil(1 / share))))
             text = "\n".join(word.text for word in words)
-            return dataclasses.replace(drawn, text=text, recognized=tuple(ocr.low_numbers(words).items()))
+            return structs.replace(drawn, text=text, recognized=tuple(ocr.low_numbers(words).items()))
         return drawn
 
     def _remove(self, command: Remove) -> DocumentRemoved:

@@ -8,7 +8,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from PySide6.QtCore import QTimer
 
 from app.base import invisible_characters, paths, programs, settings, wording
@@ -254,6 +253,8 @@ def attached_files(
 
 def _remove_attached(where: Paths) -> None:
     """Remove the attached files of this command, and of commands that were killed."""
+    import psutil  # here, because only a question with a file needs it
+
     with closing(collection_lookup.open_library(where.documents)) as library:
         for one in library.collections(has_attached=True):
             owner = int(one.attached) if one.attached.isdecimal() else None

@@ -5,9 +5,8 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import filelock
 from PySide6.QtCore import QObject
 
 from app.base.errors import AppError
@@ -29,12 +28,15 @@ from app.models.services.artifact_runner import ArtifactRunner, StepTask, Workpl
 from app.training.runs.run_journal import RunStatus
 from app.training.services.training_run import Trainer
 
+if TYPE_CHECKING:
+    import filelock
+
 
 @dataclass(frozen=True, slots=True)
 class LockedStudy:
     """A study that this process has locked until `release` is called."""
 
-    lock: filelock.BaseFileLock
+    lock: "filelock.BaseFileLock"
     study: Study
     questions: QuestionSet
 

@@ -11,8 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from app.base import authenticity, invisible_characters, json_lines
 from app.base.confidentiality import Label
@@ -25,6 +24,9 @@ from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
 from app.evaluation.records import Evaluation, QuestionSet, ReportSection, System
 from app.inference.local_model import LocalModel
+
+if TYPE_CHECKING:
+    import filelock
 
 VERSION = 1
 KINDS = ("questions", "documents", "bases", "quantizations", "thinking", "scale", "judge")
@@ -224,8 +226,10 @@ def find(evaluations: Path, reference: str) -> StudyEntry:
     return found[0]
 
 
-def lock(folder: Path) -> filelock.BaseFileLock:
+def lock(folder: Path) -> "filelock.BaseFileLock":
     """Lock a study until the lock is released. Raises AppError("evaluation_busy" | "evaluation_unwritable")."""
+    import filelock  # here, because commands wait for this module, and most only read studies
+
     try:
         return work_folder.acquire_lock(folder / LOCK)
     except filelock.Timeout as error:

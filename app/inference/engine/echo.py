@@ -13,14 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
-
 from app.base.errors import AppError
+from app.base.isolation import sandbox
 from app.inference import thoughts
 from app.inference.engine import messages
 from app.inference.engine.backend import Cancellation, Emit, NextAsk
 from app.inference.engine.messages import Ask, EngineFacts, Load, Thought, Token
-from app.inference.prefix_states import common_length
+from app.inference.prompts import common_length
 
 TOKEN_S = 0.002
 _SAY = re.compile(r"!say(?: (.*)|$)", re.MULTILINE)
@@ -154,6 +153,6 @@ def _facts(command: Load, load_s: float) -> EngineFacts:
         backend="CPU",
         embedding_dimensions=2,
         end_text="</s>",
-        resident_bytes=psutil.Process().memory_info().rss,
+        resident_bytes=sandbox.resident_bytes(),
         load_s=load_s,
     )

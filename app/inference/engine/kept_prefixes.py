@@ -10,7 +10,7 @@ from typing import Any
 from app.inference import gguf, prefix_states
 from app.inference.engine.llama import NAME, api
 from app.inference.engine.messages import Ask, Done, EngineFacts, Load
-from app.inference.prompts import Segment
+from app.inference.prompts import Segment, common_length
 
 _SPARE = 1  # the sequence that holds only a beginning while it is written; the conversation is sequence 0
 _MEASURED_TOKENS = 64  # from so many evaluated tokens on, an answer measures how long a prompt takes
@@ -70,7 +70,7 @@ class KeptPrefixes:
         adapters = [(*self._adapters[use.path], use.strength) for use in command.adapters]
         basis = json.dumps([*self._basis, adapters])
         for number, end in enumerate(shared.ends):
-            tokens = prompt[: prefix_states.common_length(tokens_of(_cut(command.prompt, end)), prompt[:-1])]
+            tokens = prompt[: common_length(tokens_of(_cut(command.prompt, end)), prompt[:-1])]
             owners = shared.collections if number else ()  # the first beginning has no passages
             if tokens:
                 self._beginnings.insert(0, _Beginning(states.file_of(owners, basis, tokens), tokens, shared.since))

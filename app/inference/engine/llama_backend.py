@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from app.base import search_text
 from app.base.errors import AppError
+from app.base.isolation import sandbox
 from app.inference import gguf, offload
 from app.inference.engine import llama, messages, unigram
 from app.inference.engine.backend import Cancellation, Emit, NextAsk
@@ -29,8 +29,7 @@ from app.inference.engine.threads import ThreadPolicy
 from app.inference.engine.unigram import UnigramVocabulary
 from app.inference.memory_estimate import PICTURE_TOKENS_MOST
 from app.inference.offload import Offload
-from app.inference.prefix_states import common_length
-from app.inference.prompts import Segment
+from app.inference.prompts import Segment, common_length
 
 _COUNTED_AT_ONCE = 4_000  # characters
 _TOKENS_OF_A_CUT = 8  # upper bound of the tokens that cutting a text in two adds
@@ -250,7 +249,7 @@ class LlamaBackend(SequencedModel):
             backend=", ".join(log.devices) or "CPU",
             embedding_dimensions=api.llama_model_n_embd(self._model),
             end_text=self.name_of(api.llama_vocab_eos(self._vocabulary)),
-            resident_bytes=psutil.Process().memory_info().rss,
+            resident_bytes=sandbox.resident_bytes(),
             load_s=load_s,
             warm_up_s=warm_up_s,
         )

@@ -11,8 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from app.inference.local_model import RemoteModel
-from app.inference.prefix_states import SharedStart
-from app.inference.prompts import Segment
+from app.inference.prompts import Segment, SharedStart
 
 PROTOCOL = 1
 THOUGHT_TOKENS = 2048  # of the thoughts before an answer, unless somebody chose another budget

@@ -18,7 +18,7 @@ from app.base.errors import AppError
 from app.inference.engine.generation import Answer, Shown
 from app.inference.engine.llama import api
 from app.inference.engine.native_model import NativeModel
-from app.inference.prefix_states import common_length
+from app.inference.prompts import common_length
 
 LEAST_TOKENS = 8  # with fewer, llama.cpp multiplies quantized weights by another kernel
 _ABORTED, _NO_KV_SLOT = 2, 1  # return values of llama_decode

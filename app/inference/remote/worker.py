@@ -22,11 +22,9 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 from app.base import json_lines
 from app.base.errors import AppError
-from app.base.isolation import network_guard
+from app.base.isolation import network_guard, sandbox
 from app.inference import local_model, prompts
 from app.inference.engine import messages
 from app.inference.engine.backend import Cancellation, Emit, NextAsk
@@ -197,7 +195,7 @@ class RemoteBackend:
             path=command.path,
             context_tokens=context,
             trained_context_tokens=context,
-            resident_bytes=psutil.Process().memory_info().rss,
+            resident_bytes=sandbox.resident_bytes(),
             load_s=time.monotonic() - started,
             remote=server.label,
         )

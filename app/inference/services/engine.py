@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 from PySide6.QtCore import QEventLoop, QObject, QTimer, Signal, SignalInstance
 
 from app.base import json_lines, programs
@@ -138,6 +137,8 @@ class EngineClient(QObject):
         if isinstance(command, Load) and command.remote is not None:
             command = dataclasses.replace(command, key=self.remote_keys.key_of(command.remote.address))
         if isinstance(command, Load) and self._niceness and self.pid:
+            import psutil  # here, because commands wait for this module
+
             with contextlib.suppress(psutil.Error):  # it has just ended, or the system forbids the change
                 psutil.Process(self.pid).nice(_priority(self._niceness))
         self._child.send(json_lines.encode_line(command))
@@ -494,6 +495,8 @@ def end_within(limit_s: float, end: Callable[[], None], ended: SignalInstance, i
 
 def _priority(niceness: int) -> int:
     """Return what psutil takes: the niceness itself; on Windows, which has none, one of two classes."""
+    import psutil
+
     if psutil.POSIX:
         return niceness
     return int(psutil.IDLE_PRIORITY_CLASS if niceness > 10 else psutil.BELOW_NORMAL_PRIORITY_CLASS)

@@ -1,4 +1,4 @@
-"""Define the messages between the program and the downloading child, as frozen dataclasses.
+"""Define the messages between the program and the downloading child, as frozen values.
 
 Commands go to the child, events come back, each with the command's `id`. A `Fetch` ends with exactly one `Done`,
 `FetchPaused` or `Failed`, or with the exit of the process; received bytes stay in every case.
@@ -6,6 +6,8 @@ Commands go to the child, events come back, each with the command's `id`. A `Fet
 
 from dataclasses import dataclass, field
 from typing import Any, get_args
+
+from msgspec import Struct
 
 PROTOCOL = 1
 
@@ -31,8 +33,7 @@ class FileOrigin:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TransferPolicy:
+class TransferPolicy(Struct, frozen=True):
     """Holds the limits of a transfer. The defaults suit the internet; tests use shorter times."""
 
     connections: int = 4
@@ -46,8 +47,7 @@ class TransferPolicy:
 # ---------------------------------------------------------------- commands
 
 
-@dataclass(frozen=True, slots=True)
-class ListFiles:
+class ListFiles(Struct, frozen=True):
     """List the files of a repository or folder. Answered by FilesListed or Failed."""
 
     id: str
@@ -57,8 +57,7 @@ class ListFiles:
     access: NetworkAccess = NetworkAccess()
 
 
-@dataclass(frozen=True, slots=True)
-class SearchHub:
+class SearchHub(Struct, frozen=True):
     """Search a hub for repositories with GGUF files, or describe one. Answered by HubSearched or Failed."""
 
     id: str
@@ -69,8 +68,7 @@ class SearchHub:
     access: NetworkAccess = NetworkAccess()
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Struct, frozen=True):
     """Fetch one file to `folder`/`name`, or resume an earlier fetch of it."""
 
     id: str
@@ -85,8 +83,7 @@ class Fetch:
     pace: TransferPolicy = TransferPolicy()
 
 
-@dataclass(frozen=True, slots=True)
-class InstallOcr:
+class InstallOcr(Struct, frozen=True):
     """Fetch the locked packages that recognize text, and unpack them into `folder`.
 
     `wheels`: a folder that has their files; "": the package indexes of pip's settings. Answered by Done or Failed.
@@ -98,15 +95,13 @@ class InstallOcr:
     access: NetworkAccess = NetworkAccess()
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """End the Fetch with this id; received bytes stay."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetLimit:
+class SetLimit(Struct, frozen=True):
     """Change the speed limit of the Fetch with this id."""
 
     id: str
@@ -116,8 +111,7 @@ class SetLimit:
 # ------------------------------------------------------------------ events
 
 
-@dataclass(frozen=True, slots=True)
-class Hello:
+class Hello(Struct, frozen=True):
     """Announces the child; it is the first event."""
 
     protocol: int
@@ -128,13 +122,11 @@ class Hello:
             raise ValueError(f"protocol {self.protocol} is not {PROTOCOL}")
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(Struct, frozen=True):
     """Shows once a second that the child runs."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(Struct, frozen=True):
     """Describes a file in a repository or folder."""
 
     name: str
@@ -142,8 +134,7 @@ class ListedFile:
     sha256: str  # "" for small files, which the hub does not store by hash
 
 
-@dataclass(frozen=True, slots=True)
-class FilesListed:
+class FilesListed(Struct, frozen=True):
     """Lists the files of a repository or folder."""
 
     id: str
@@ -151,8 +142,7 @@ class FilesListed:
     files: tuple[ListedFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class HubRepository:
+class HubRepository(Struct, frozen=True):
     """Describes a repository as its hub does. Nothing of it is verified."""
 
     name: str  # "owner/name"
@@ -167,24 +157,21 @@ class HubRepository:
     is_newest: bool = True  # `commit` is that of the main branch
 
 
-@dataclass(frozen=True, slots=True)
-class HubSearched:
+class HubSearched(Struct, frozen=True):
     """Lists the repositories that a search has found, the most downloaded first."""
 
     id: str
     repositories: tuple[HubRepository, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkContacted:
+class NetworkContacted(Struct, frozen=True):
     """A host is about to be contacted for the first time in this command; includes redirects."""
 
     id: str
     host: str
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Reports how much of a Fetch has arrived."""
 
     id: str
@@ -193,8 +180,7 @@ class Progress:
     bytes_per_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingToRetry:
+class WaitingToRetry(Struct, frozen=True):
     """A connection has failed and will be retried. `reason`: stalled | cut | busy | unreachable | server."""
 
     id: str
@@ -202,30 +188,26 @@ class WaitingToRetry:
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Restarted:
+class Restarted(Struct, frozen=True):
     """The source has a different file than before: the fetch starts from the beginning."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Repairing:
+class Repairing(Struct, frozen=True):
     """The checksum is wrong: the file is compared with the source, and bytes that differ are replaced."""
 
     id: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verifying:
+class Verifying(Struct, frozen=True):
     """All bytes have arrived, and their hash is being computed."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The file is complete and in its place."""
 
     id: str
@@ -237,21 +219,19 @@ class Done:
     was_here: bool = False  # True: the file existed before, perhaps as the user's own; nothing was fetched
 
 
-@dataclass(frozen=True, slots=True)
-class FetchPaused:
+class FetchPaused(Struct, frozen=True):
     """The Fetch has ended after a Pause."""
 
     id: str
     done_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The command has failed. `code` and `facts` as in AppError."""
 
     id: str
     code: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = {}
 
 
 Command = ListFiles | SearchHub | Fetch | InstallOcr | Pause | SetLimit

@@ -25,8 +25,6 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from app.base import json_lines
 from app.base.addresses import strip_credentials
 from app.base.errors import AppError
@@ -201,6 +199,8 @@ def boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:  # not Linux
+        import psutil  # here, because Linux never needs it
+
         return str(round(psutil.boot_time()))
 
 

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from app.base.errors import AppError
 from app.base.files import strict_json
 from app.base.files.input_file import read_regular
@@ -102,6 +100,8 @@ def locked(folders: EnvironmentFolders) -> Iterator[None]:
 
     Raises AppError("training_setup_running") if another program holds it.
     """
+    import filelock  # here, because commands wait for this module
+
     lock = filelock.FileLock(str(folders.base / f"{training_environment.FOLDER}.lock"), timeout=0)
     try:
         lock.acquire()

@@ -7,10 +7,7 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import filelock
-import psutil
+from typing import TYPE_CHECKING, Any
 
 from app.base import authenticity, invisible_characters
 from app.base.errors import AppError
@@ -30,6 +27,9 @@ from app.training.runs.run_journal import RunStatus
 from trainer import adapter, events, spec
 from trainer.events import Event
 from trainer.spec import RunSpec
+
+if TYPE_CHECKING:
+    import filelock
 
 SPEC, EFFECTIVE, ADAPTER = base_models.SPEC, base_models.EFFECTIVE, base_models.ADAPTER
 LOCK, LOG, GATE = "lock", "log.txt", "gate.json"
@@ -314,12 +314,14 @@ def record_event(folder: Path, event: Event) -> None:
 # --------------------------------------------------------------------------- lock
 
 
-def lock_run(folder: Path) -> filelock.BaseFileLock:
+def lock_run(folder: Path) -> "filelock.BaseFileLock":
     """Lock the run's folder, so that no other process trains or judges the run until the lock is released.
 
     Raises AppError: run_busy, run_judging, run_unwritable; run_ending if an orphaned training process has not ended
     yet.
     """
+    import filelock  # here, because commands wait for this module, and most only list runs
+
     try:
         lock = work_folder.acquire_lock(folder / LOCK)
     except filelock.Timeout as error:
@@ -343,6 +345,8 @@ def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
     """Wait up to `limit_s` seconds for the training process to end and return whether it has ended."""
     if not _is_alive(pid, folder):
         return True
+    import psutil
+
     try:
         psutil.Process(pid).wait(limit_s)
     except psutil.NoSuchProcess:
@@ -354,8 +358,12 @@ def _has_ended(pid: int, folder: Path, limit_s: float) -> bool:
 
 def _is_alive(pid: int, folder: Path) -> bool:
     """Return whether the process with this id trains in this folder; systems reuse process ids."""
+    if not pid:
+        return False
+    import psutil  # here, as in `lock_run`
+
     try:
-        return bool(pid) and str(folder / SPEC) in psutil.Process(pid).cmdline()
+        return str(folder / SPEC) in psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import filelock
 from PySide6.QtCore import QObject, Signal
 
 from app.base.errors import AppError
@@ -20,6 +20,9 @@ from app.training.runs import run_folders, run_journal
 from app.training.runs.run_journal import RunStatus
 from trainer import events
 from trainer.events import Cancelled, Failed, Finished, Paused
+
+if TYPE_CHECKING:
+    import filelock
 
 VARIABLE = "KOTAE_TRAINER"  # the path of a script to run instead of the trainer, for tests of whole programs
 
@@ -59,7 +62,7 @@ class LockedRun:
     `standing`: the status from which it resumes. `card`: the trainer's arguments that name the card.
     """
 
-    lock: filelock.BaseFileLock
+    lock: "filelock.BaseFileLock"
     standing: RunStatus
     has_checkpoint: bool
     card: Sequence[str] = ()

@@ -11,7 +11,7 @@ from app.inference import prefix_states
 from app.inference.engine.backend import Cancellation
 from app.inference.engine.llama_backend import LlamaBackend
 from app.inference.engine.messages import AdapterUse, Ask, Done, Event, Load, Sampling, Segment, Token
-from app.inference.prefix_states import SharedStart
+from app.inference.prompts import SharedStart
 from tests import model_files as models
 from tests.inference.engine.child import Child
 from tests.waiting import wait_until

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from msgspec import structs
 
 from app.base import json_lines
 from app.base.errors import AppError
@@ -41,7 +42,7 @@ QUICK = TransferPolicy(stall_s=0.4, backoff_s=0.01, longest_backoff_s=0.05, pati
 
 def command(hub: Hub, folder: Path, **changes: Any) -> Fetch:
     origin = FileOrigin(hub.place, REPOSITORY, COMMIT, FILE)
-    return dataclasses.replace(Fetch("1", origin, str(folder), FILE, pace=QUICK), **changes)
+    return structs.replace(Fetch("1", origin, str(folder), FILE, pace=QUICK), **changes)
 
 
 def half_done(wanted: Fetch, content: Content, hub: Hub, *ranges: tuple[int, int]) -> None:

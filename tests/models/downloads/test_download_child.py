@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from app.base.errors import AppError
 from app.models.downloads import hub_listing
@@ -122,7 +123,7 @@ def test_a_paused_download_goes_on_without_sending_anything_twice(tmp_path):
         assert isinstance(child.read_until(is_end), FetchPaused)
         assert not (tmp_path / FILE).exists()
         hub.change(bytes_per_s=0)
-        assert child.done(dataclasses.replace(wanted, id="2")).sha256 == hub.sha256
+        assert child.done(structs.replace(wanted, id="2")).sha256 == hub.sha256
         assert hub.sent_bytes - CONTENT.size < 2_000_000  # what was on the way when it was paused
 
 
@@ -187,7 +188,7 @@ def test_the_token_is_written_nowhere(tmp_path):
         told = [_begin(child, wanted)]
         child.send(Pause("1"))
         told.append(child.read_until(is_end))
-        told.append(child.end(dataclasses.replace(wanted, id="2", access=NetworkAccess("hf_wrong"))))
+        told.append(child.end(structs.replace(wanted, id="2", access=NetworkAccess("hf_wrong"))))
         assert isinstance(told[-1], Failed)
         child.process.stdin.write(b'{"type":"Fetch","access":{"token":"%s"}}\n' % TOKEN.encode())
         child.process.stdin.flush()
@@ -235,7 +236,7 @@ def test_a_disk_that_others_fill_ends_the_download_and_it_goes_on_later(small_di
         assert child.refused() == "download_disk_full"
         (disk / "other").unlink()
         hub.change(bytes_per_s=0)
-        assert child.done(dataclasses.replace(wanted, id="2")).sha256 == hub.sha256
+        assert child.done(structs.replace(wanted, id="2")).sha256 == hub.sha256
         assert hub.sent_bytes - CONTENT.size < 4_000_000
 
 

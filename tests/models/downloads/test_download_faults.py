@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from app.base import wording
 from app.base.errors import AppError
@@ -125,10 +126,8 @@ def _tried() -> Iterator[object]:
 def test_the_right_file_or_the_right_reason(name, state, connections, tmp_path):
     case = CASES[name]
     with Hub(dataclasses.replace(CONTENT), case.fault) as hub:
-        wanted = command(
-            hub, tmp_path, pace=dataclasses.replace(QUICK, connections=connections, patience=case.patience)
-        )
-        wanted = dataclasses.replace(wanted, **case.changes(hub))
+        wanted = command(hub, tmp_path, pace=structs.replace(QUICK, connections=connections, patience=case.patience))
+        wanted = structs.replace(wanted, **case.changes(hub))
         if STATES[state]:
             half_done(wanted, CONTENT, hub, *STATES[state])
         result, events = run(wanted)

@@ -1,11 +1,11 @@
 """A download that is killed goes on where it was: at most one hundredth is sent again."""
 
-import dataclasses
 import hashlib
 import random
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from app.models.downloads.messages import Done, Fetch, Progress, TransferPolicy
 from tests.faults.ledger import Tally
@@ -58,7 +58,7 @@ def test_a_kill_during_a_repair_goes_on_with_the_repair(tmp_path: Path) -> None:
             child.process.kill()
         before = hub.sent_bytes
         with Child(tmp_path / "log") as child:
-            done = child.end(dataclasses.replace(wanted, id="2"))
+            done = child.end(structs.replace(wanted, id="2"))
         assert isinstance(done, Done), done
         assert done.sha256 == hub.sha256
         assert done.repaired_bytes > 0

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import filelock
 import pytest
+from msgspec import structs
 
 from app.base.errors import AppError
 from app.models.downloads.byte_transfer import TransferControl, TransferStopped
@@ -37,7 +38,7 @@ CONTENT = Content(3_000_000)
 
 
 def _moved(wanted: Fetch, place: str) -> Fetch:
-    return dataclasses.replace(wanted, origin=dataclasses.replace(wanted.origin, place=place))
+    return structs.replace(wanted, origin=dataclasses.replace(wanted.origin, place=place))
 
 
 # ------------------------------------------------------------------------------------------------ certificates
@@ -134,7 +135,7 @@ def test_a_listing_goes_through_the_proxy(tmp_path):
         wanted = ListFiles("1", "http://hub.invalid", REPOSITORY, access=NetworkAccess(proxy=hub.place))
         assert child.refused(wanted) == "download_proxy"
         access = NetworkAccess(proxy=hub.place.replace("//", "//user:pass@"))
-        child.listed(dataclasses.replace(wanted, access=access))
+        child.listed(structs.replace(wanted, access=access))
 
 
 # ------------------------------------------------------------------------------------------------ the target folder

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QWidget
 
-from app.base.addresses import origin_of
+from app.base.addresses import is_web_address, origin_of
 from app.base.errors import AppError
 from app.base.isolation import network_guard
 from app.base.paths import Paths
 from app.base.services import background
 from app.base.services.preferences import Preferences
-from app.base.settings import Settings, is_web_address, policy_forbidding_network
+from app.base.settings import Settings, policy_forbidding_network
 from app.base.wording import describe_error, phrase
 from app.compliance.services.offline_check import OfflineCheck
 from app.compliance.ui.offline_panel import OfflineCheckPanel
