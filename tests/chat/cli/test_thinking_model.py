@@ -9,16 +9,10 @@ import pytest
 
 from app.base import settings
 from app.base.settings import Settings
-from tests import model_files as models
 
 Run = Callable[..., tuple[int, str, str]]
 
 pytestmark = pytest.mark.model
-
-
-@pytest.fixture(scope="module")
-def thinker(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return models.thinking_model(starter_model, tmp_path_factory.mktemp("考える") / "thinker.gguf")
 
 
 @pytest.fixture
