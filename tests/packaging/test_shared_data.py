@@ -83,10 +83,10 @@ def test_every_kind_follows_every_other_at_the_same_cost(small):
 
 @pytest.mark.parametrize("damage", ["version", "words"])
 def test_a_dictionary_of_another_layout_is_refused_and_stays(tmp_path, damage):
-    for file in (DICTIONARY, RESOURCES / "unk.def", RESOURCES / "sudachi.json"):
+    for file in (RESOURCES / "unk.def", RESOURCES / "sudachi.json"):
         shutil.copy(file, tmp_path)
     path = tmp_path / DICTIONARY.name
-    data = bytearray(path.read_bytes())
+    data = bytearray(DICTIONARY.read_bytes())
     data[16 if damage == "version" else shared_data._blocks(data)[1]["Entries"][0] + 32 + 26] = 77
     path.write_bytes(data)
     with pytest.raises(ValueError):
