@@ -45,6 +45,7 @@ from tests.faults import ledger
 from tests.faults.ledger import pytest_addoption, pytest_configure, tally  # noqa: F401  (for everyone)
 from tests.forked_program import program_server  # noqa: F401  (for everyone)
 from tests.scene import long_model, make_scene, model, scene  # noqa: F401  (fixtures for everyone)
+from tests.shared_files import packaged_model
 from tests.waiting import is_alive
 
 # Several tests at a time, children and models: what takes a moment alone may take ten seconds beside others.
@@ -196,17 +197,25 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def starter_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real trial model, put together from its package."""
+def starter_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The real trial model, put together from its package. Not to be changed."""
     if not starter.is_available():
         pytest.skip("the starter's package is not installed")
-    return starter.assemble(starter.card(), tmp_path_factory.mktemp("starter"))
+    yield from _unchanged(packaged_model(starter.card(), tmp_path_factory))
 
 
 @pytest.fixture(scope="session")
-def search_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real model of the search by meaning, converted from its package."""
+def search_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The real model of the search by meaning, converted from its package. Not to be changed."""
     found = [card for card in starter.cards() if card.kind == "embedding"]
     if not found:
         pytest.skip("the search model's package is not installed")
-    return starter.assemble(found[0], tmp_path_factory.mktemp("search"))
+    yield from _unchanged(packaged_model(found[0], tmp_path_factory))
+
+
+def _unchanged(path: Path) -> Iterator[Path]:
+    """Fails the last test of a process if one has written into a file that all of them use, by any of its links."""
+    before = path.stat()
+    yield path
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)

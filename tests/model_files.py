@@ -200,6 +200,15 @@ def thinking_model(base: Path, path: Path) -> Path:
     return path
 
 
+def hollow(sound: Path, path: Path, size_bytes: int | None = None) -> Path:
+    """Write the beginning of a model, in which its header is, and a hole that no disk has to keep for its weights."""
+    with sound.open("rb") as source, path.open("wb") as out:
+        size_bytes = size_bytes if size_bytes is not None else sound.stat().st_size
+        out.write(source.read(min(size_bytes, 16 << 20)))
+        out.truncate(size_bytes)
+    return path
+
+
 def wrong_shape_adapter(path: Path) -> Path:
     return tiny_adapter(path, shape=replace(TINY, embedding=128))
 

@@ -14,7 +14,8 @@ from tests import model_files as models
 from tests.convert.conversion import convert
 from tests.convert.proof import HEADER, Case, rows
 from tests.model_files import TinyShape
-from tests.trainer.training_runs import RunServer, shared_folder, shared_server, tiny_folder
+from tests.shared_files import made_once, shared_folder
+from tests.trainer.training_runs import RunServer, shared_server, tiny_folder
 from trainer.convert_job import GgufToHf
 
 
@@ -60,12 +61,12 @@ def starter_folder(
     environment: TrainingEnvironment, starter_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The trial model out of GGUF; not to be changed. It takes a minute: made once for all processes of a test run."""
-    folder = shared_folder(tmp_path_factory) / "starter folder"
-    with filelock.FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            done = convert(environment, GgufToHf(str(starter_model), str(folder)), tmp_path_factory.mktemp("starter"))
-            assert done.notes == {"architecture": "Gemma3ForCausalLM"}
-    return folder
+
+    def make(folder: Path) -> None:
+        done = convert(environment, GgufToHf(str(starter_model), str(folder)), tmp_path_factory.mktemp("starter"))
+        assert done.notes == {"architecture": "Gemma3ForCausalLM"}
+
+    return made_once(shared_folder(tmp_path_factory) / "starter folder", make)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -135,9 +135,7 @@ def test_a_download_that_was_resumed_wrongly_is_too_long(tmp_path, tiny_model):
 @pytest.mark.model
 @pytest.mark.fault("S3")
 def test_a_download_that_stopped_halfway_is_told_in_gigabytes(tmp_path, starter_model):
-    path = tmp_path / "half.gguf"
-    with starter_model.open("rb") as source:
-        path.write_bytes(source.read(126_000_000))
+    path = models.hollow(starter_model, tmp_path / "half.gguf", 126_000_000)
     assert_refused(path, "truncated", "0.1／0.3 GB")
 
 
@@ -215,10 +213,7 @@ class Patched:
         if mutation.cut_to is None:
             self._old = self._exchange(mutation.patches)
             return self._copy
-        with self._copy.open("rb") as source, self._cut.open("wb") as out:
-            out.write(source.read(min(mutation.cut_to, 16 << 20)))
-            out.truncate(mutation.cut_to)
-        return self._cut
+        return models.hollow(self._copy, self._cut, mutation.cut_to)
 
     def mend(self, mutation: Mutation) -> None:
         if mutation.cut_to is None:

@@ -16,15 +16,18 @@ from typing import Any
 import pytest
 
 from app.base.errors import AppError
+from app.base.files.input_file import sha256_of
 from app.chat.presets import Choices, Preset, parse_presets, write_presets
+from app.inference import gguf
 from app.inference.local_model import LocalModel
-from app.models import local_models, verification
+from app.models import catalogue, local_models, verification
 from app.models.kits import kit_export, kit_import, transfer_kit
 from app.models.kits.kit_import import ImportedModels
 from tests import model_files as models
 from tests.inference.engine.child import Child
 from tests.models.test_found_models import put_into_ollama
 from tests.permits import PERMIT, until_secret
+from tests.shared_files import link
 
 ROOT = Path(__file__).parents[2]
 PART_BYTES = 100_000
@@ -209,18 +212,26 @@ def test_two_models_of_one_file_name_get_two_stems(tmp_path: Path, target: Path)
 
 
 @pytest.mark.model
-def test_the_terms_of_the_trial_model_go_along(starter_model: Path, tmp_path: Path, target: Path) -> None:
-    model = local_models.describe(starter_model)
-    export([model], tmp_path / "k", 64_000_000)
+def test_the_terms_of_the_trial_model_go_along(
+    starter_model: Path, tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file is the one that the catalogue lists here for the trial model."""
+    book, called = catalogue.load(), {"general.name": gguf.read_header(starter_model).name}
+    path = models.tiny_llama(tmp_path / starter_model.name, metadata=called)
+    listed = dataclasses.replace(book.trial.files[0], size_bytes=path.stat().st_size, sha256=sha256_of(path))
+    card = dataclasses.replace(book.trial, files=(listed,))
+    monkeypatch.setattr(catalogue, "load", lambda: dataclasses.replace(book, cards=(card,)))
+    model = local_models.describe(path)
+    terms = starter_model.with_name("gemma-3-270m-terms.html")
+    link(terms, tmp_path / terms.name)
+    export([model], tmp_path / "k")
     assert "Gemma" in (tmp_path / "k" / "LICENCES.txt").read_text("utf-8")
     edit(tmp_path / "k", models__0__licence="ほかのモデルの使用条件")  # by somebody who took it for another model
     outcome = bring_in(tmp_path / "k", target)
     assert outcome.problems == []
-    assert outcome.models[0].card_id == model.card_id
+    assert outcome.models[0].card_id == model.card_id == card.id
     assert "ai.google.dev/gemma/terms" in (target / f"{starter_model.stem}-licence.txt").read_text("utf-8")
-    assert (target / "gemma-3-270m-terms.html").read_bytes() == starter_model.with_name(
-        "gemma-3-270m-terms.html"
-    ).read_bytes()
+    assert (target / terms.name).read_bytes() == terms.read_bytes()
 
 
 def test_the_search_model_goes_along_with_the_text_of_its_licence(

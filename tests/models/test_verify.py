@@ -117,11 +117,10 @@ def test_the_hash_in_the_name_of_ollamas_file_is_what_it_is_compared_with(tmp_pa
 
 @pytest.mark.model
 def test_the_catalogues_hash_is_what_a_file_of_the_catalogue_is_compared_with(tmp_path, starter_model):
-    copy = tmp_path / "copy.gguf"
-    copy.write_bytes(starter_model.read_bytes())
-    assert told(verification.verify_model(local_models.describe(copy))) == ("sound", None)
-    flip(copy, copy.stat().st_size - 77)
-    assert told(verification.verify_model(local_models.describe(copy))) == ("damaged", "model_file_damaged")
+    assert told(verification.verify_model(local_models.describe(starter_model))) == ("sound", None)
+    damaged = models.hollow(starter_model, tmp_path / "damaged.gguf")
+    assert damaged.stat().st_size == starter_model.stat().st_size
+    assert told(verification.verify_model(local_models.describe(damaged))) == ("damaged", "model_file_damaged")
 
 
 def test_progress_goes_up_to_the_whole_and_can_end_the_work(path):

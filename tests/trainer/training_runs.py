@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import filelock
 import numpy as np
 import pytest
 
 from app.base import json_lines
 from app.models.training_environment import TrainingEnvironment
 from tests.convert.proof import Case
+from tests.shared_files import made_once, shared_folder
 from tests.trainer.card_forms import CARD_FORMS, as_json, form_of
 from trainer import events, start
 from trainer.events import TERMINAL, Checkpoint, EvaluationStep, Event, Phase, Started, TrainingStep
@@ -51,22 +51,15 @@ PLACES = ("橋", "堰堤", "擁壁", "水路", "トンネル")
 # ------------------------------------------------------------- bases and rows
 
 
-def shared_folder(factory: pytest.TempPathFactory) -> Path:
-    """The same for all processes of a test run."""
-    base = factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-
-
 def tiny_folder(python: Path, factory: pytest.TempPathFactory, case: Case) -> Path:
     """A case's `base/` with config, weights and tokenizer, and what else tiny_hf.py makes; made once, not changed."""
-    folder = shared_folder(factory) / "土台" / case.name
-    folder.parent.mkdir(exist_ok=True)
-    with filelock.FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            plan = folder.with_suffix(".json")
-            plan.write_text(json.dumps({**case.as_plan(), "folder": str(folder)}), encoding="utf-8")
-            shared_server(python, factory).call("tiny_hf", plan)
-    return folder
+
+    def make(folder: Path) -> None:
+        plan = folder.with_suffix(".json")
+        plan.write_text(json.dumps({**case.as_plan(), "folder": str(folder)}), encoding="utf-8")
+        shared_server(python, factory).call("tiny_hf", plan)
+
+    return made_once(shared_folder(factory) / "土台" / case.name, make)
 
 
 def row(number: int) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 """Fixtures of every test of this kind."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,9 @@ from PySide6.QtCore import QCoreApplication
 from app import cli as main
 from app.documents.library import Library
 from app.documents.records import Section
-from tests.base.cli.processes import ROOT
 from tests.chat.driver import add_documents
 from tests.documents.conftest import install  # noqa: F401
+from tests.shared_files import link_packaged_models
 
 COVER = "土に接する部材の鉄筋のかぶりは70mm以上とする。"
 QUESTION = "土に接する部材の鉄筋のかぶりは何mmですか"
@@ -46,12 +43,11 @@ def run_at(
 
 
 @pytest.fixture(scope="session")
-def trial_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trial_data(tmp_path_factory: pytest.TempPathFactory, qapp: QCoreApplication) -> Path:
     """A data folder with the trial model and two collections, one of them 機密."""
     folder = tmp_path_factory.mktemp("データ")
-    command = [sys.executable, "-m", "app", "models", "add", "starter"]
-    environment = os.environ | {"KOTAE_DATA_DIR": str(folder)}
-    subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, timeout=120, check=True)
+    link_packaged_models(folder / "models", tmp_path_factory)
+    assert main.main(["models", "add", "starter", "--data-dir", str(folder)], lambda *_: 0) == 0
     library = Library.open(folder / "documents.sqlite")
     sections = [
         Section(("第2章 材料", "2.2 鉄筋のかぶり"), COVER, "標準", 14),

@@ -9,16 +9,10 @@ import pytest
 
 from app.base import settings
 from app.base.settings import Settings
-from tests import model_files as models
 
 Run = Callable[..., tuple[int, str, str]]
 
 pytestmark = pytest.mark.model
-
-
-@pytest.fixture(scope="module")
-def thinker(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return models.thinking_model(starter_model, tmp_path_factory.mktemp("考える") / "thinker.gguf")
 
 
 @pytest.fixture
@@ -55,8 +49,8 @@ def test_a_study_compares_it_with_and_without_its_thoughts(run_at, thinker, tmp_
     rows = [{"question": text, "answer": right, "must_include": [right]} for text, right in asked]
     questions.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
     assert run_at("pc", "models", "import", thinker, "--trust-template")[0] == 0
-    status, out, _ = run_at("pc", "eval", "thinking", questions, "--model", "thinker", "--max-tokens", "6", "--json")
-    assert status == 0
+    status, out, told = run_at("pc", "eval", "thinking", questions, "--model", "thinker", "--max-tokens", "6", "--json")
+    assert status == 0, told
     found = json.loads(out)
     assert [system["name"] for system in found["systems"]] == ["考えずに答える", "考えてから答える"]
     written = [[one["answer"] for one in system["answers"]] for system in found["systems"]]

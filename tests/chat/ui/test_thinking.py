@@ -11,7 +11,6 @@ from app.chat.records import AnswerDetails
 from app.inference.engine.messages import Ask
 from app.inference.local_model import LocalModel
 from app.models import local_models
-from tests import model_files as models
 from tests.chat.ui.driver import CONTROL, Window, buttons, press
 from tests.scene import Scene
 
@@ -112,11 +111,10 @@ def test_only_without_a_word_of_answer_it_ended_in_thoughts(scene, reason, text,
 
 @pytest.mark.model
 def test_a_real_model_thinks_in_the_window_and_its_thoughts_are_kept_folded(
-    open_window, store, starter_model, tmp_path, qtbot, monkeypatch
+    open_window, store, thinker, qtbot, monkeypatch
 ):
     monkeypatch.delenv("KOTAE_ENGINE")
-    path = models.thinking_model(starter_model, tmp_path / "thinker.gguf")
-    store.put_local_model(dataclasses.replace(local_models.describe(path), template_allowed=True))
+    store.put_local_model(dataclasses.replace(local_models.describe(thinker), template_allowed=True))
     parts = open_window()
     parts.preferences.change(threads=1)  # rounding differs with their number, which follows what other programs do
     window = Window(parts, qtbot)

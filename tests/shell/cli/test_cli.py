@@ -23,6 +23,7 @@ from PySide6.QtCore import QCoreApplication
 from app import cli as main
 from app.models import starter
 from tests import forked_program
+from tests.shared_files import link_packaged_models
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -68,6 +69,7 @@ def starter_folder(tmp_path_factory: pytest.TempPathFactory, qapp: QCoreApplicat
     if not starter.is_available():
         pytest.skip("the starter's package is not installed")
     folder = tmp_path_factory.mktemp("starter")
+    link_packaged_models(folder / "models", tmp_path_factory)
     assert main.main(["models", "add", "starter", "--data-dir", str(folder)], lambda *_: 0) == 0
     return folder
 
@@ -110,9 +112,12 @@ def test_the_length_limit_is_the_verdict_and_a_seed_repeats(kotae: Run, tiny_mod
 
 
 @pytest.mark.model
-def test_models_are_listed_shown_judged_and_removed(kotae: Run) -> None:
+def test_models_are_listed_shown_judged_and_removed(
+    kotae: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     if not starter.is_available():
         pytest.skip("the starter's package is not installed")
+    link_packaged_models(tmp_path / "データ　😀" / "models", tmp_path_factory)
     assert kotae("models", "add", "starter").returncode == 0
     listed = _json(kotae("models", "list", "--json"))["models"]
     assert [(m["licence"], m["is_trial"], m["is_present"]) for m in listed] == [
