@@ -185,6 +185,6 @@ def _draws(count: int) -> Iterator[npt.NDArray[np.uint8]]:
         yield np.bincount(drawn, minlength=_AT_ONCE * count).reshape(_AT_ONCE, count).astype(np.uint8)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)  # a result has those of all questions, of its groups and of each category
 def _kept_draws(count: int) -> tuple[npt.NDArray[np.uint8], ...]:
     return tuple(_draws(count))

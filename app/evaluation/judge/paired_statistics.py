@@ -294,7 +294,7 @@ def _intervals(
     return found
 
 
-@functools.lru_cache(maxsize=16)  # a result shows them in several places, and again when it is opened again
+@functools.lru_cache(maxsize=128)  # a result needs 25: it shows them in several places, and when it is opened again
 def _kept_intervals(
     rows: tuple[tuple[float, ...], ...], groups: tuple[str, ...], bounds: tuple[float, float]
 ) -> list[ConfidenceInterval]:
