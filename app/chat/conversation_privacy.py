@@ -70,20 +70,19 @@ def effective_labels(
 def referenced_collections(store: Store, ids: Sequence[int]) -> list[tuple[int, CollectionRef]]:
     """Return pairs (conversation id, collection) of all answers, each once: `collection_labels` in SQL."""
     rows = store.database.read(
-        "SELECT c.value, json_extract(one.value, '$.id'), json_extract(one.value, '$.name')"
-        " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.scope') one"
-        " WHERE m.details -> '$.scope' <> '[]'"
-        " UNION SELECT c.value, coalesce((SELECT json_extract(s.value, '$.id') FROM json_each(m.details, '$.scope') s"
-        " WHERE json_extract(s.value, '$.name') = json_extract(one.value, '$.collection')), 0),"
-        " json_extract(one.value, '$.collection')"
-        " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
-        " json_each(m.details, '$.grounding.sources') one"
-        " WHERE m.details -> '$.grounding.sources' <> '[]'"
-        " UNION SELECT c.value, 0, json_extract(one.value, '$.collection')"
-        " FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value, json_each(m.details, '$.quoted') one"
-        " WHERE m.details -> '$.quoted' <> '[]'"
-        " UNION SELECT c.value, 0, one.value FROM json_each(?1) c JOIN message m ON m.conversation_id = c.value,"
-        " json_each(m.details, '$.learned') one WHERE m.details -> '$.learned' <> '[]'",
+        """WITH answer(conversation_id, details) AS MATERIALIZED (
+               SELECT m.conversation_id, m.details FROM json_each(?) c JOIN message m ON m.conversation_id = c.value
+               WHERE m.details -> '$.scope' <> '[]' OR m.details -> '$.grounding.sources' <> '[]'
+                   OR m.details -> '$.quoted' <> '[]' OR m.details -> '$.learned' <> '[]')
+           SELECT conversation_id, json_extract(one.value, '$.id'), json_extract(one.value, '$.name')
+               FROM answer, json_each(details, '$.scope') one
+           UNION SELECT conversation_id, coalesce((SELECT json_extract(s.value, '$.id')
+                   FROM json_each(details, '$.scope') s
+                   WHERE json_extract(s.value, '$.name') = json_extract(one.value, '$.collection')), 0),
+               json_extract(one.value, '$.collection') FROM answer, json_each(details, '$.grounding.sources') one
+           UNION SELECT conversation_id, 0, json_extract(one.value, '$.collection')
+               FROM answer, json_each(details, '$.quoted') one
+           UNION SELECT conversation_id, 0, one.value FROM answer, json_each(details, '$.learned') one""",
         json.dumps(list(ids)),
     )
     return [(row[0], CollectionRef(row[1], row[2])) for row in rows]
