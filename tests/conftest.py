@@ -55,8 +55,8 @@ for wait in (QtBot.waitSignal, QtBot.waitSignals, QtBot.waitUntil):
 # Qt says these in surroundings without a desktop; they tell nothing about the program.
 _HARMLESS = ("This plugin does not support", "QStandardPaths: ", "propagateSizeHints")
 
-# What takes longest begins first, so that all processes of a run end at the same time.
-_FIRST = ("trainer", "convert", "faults", "uikit", "shell", "training")
+# What takes longest begins first, and files of a second or two last, so that all processes of a run end together.
+_FIRST, _LAST = ("trainer", "convert", "faults", "uikit", "shell", "training"), "base"
 # What is loaded or parsed once, by one process of a run, for all that begins so.
 _PIECES = {
     "torch": ("tests/trainer/", "tests/convert/", "tests/faults/test_training_kills"),
@@ -86,7 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _turn(item: pytest.Item) -> int:
     folder = item.nodeid.split("/", 2)[1]
-    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
+    return _FIRST.index(folder) if folder in _FIRST else len(_FIRST) + (folder == _LAST)
 
 
 @pytest.hookimpl(optionalhook=True)
