@@ -91,12 +91,13 @@ def _words(data: bytes, start: int, size: int) -> NDArray[np.int64]:
     while at < len(steps):
         found.append(at)
         at += steps[at]
-    facts = rows[np.array(found) + 3, 2:]  # the last: whether it has user data
+    places = np.array(found, np.int64)
+    facts = rows[places + 3, 2:]  # the last: whether it has user data
     if facts[:, 5].any() or facts[:, :5].min() < _SHARED or facts[:, (0, 4)].min() < 0:
         raise ValueError("there is a word of an unknown layout")
     if 8 * at != size:
         raise ValueError("the words do not end with their block")
-    return start + 8 * np.array(found, np.int64)
+    return start + 8 * places
 
 
 def _blocks(data: bytes) -> tuple[bytes, dict[str, tuple[int, int]]]:

@@ -6,6 +6,7 @@ is complete, with a stamp that only this machine can sign: a data folder may com
 loaded only if Kotae has put it there. The stamp has a digest of all files, which is checked before they are loaded.
 """
 
+import compileall
 import contextlib
 import hashlib
 import json
@@ -61,8 +62,6 @@ def install(lock: PackageLock, folder: Path, fetch: Callable[[Path], None]) -> N
     The wheels of a failed attempt are kept for the next one. Raises AppError("packages_busy" | "packages_unwritable" |
     "drive_space") and what `fetch` raises.
     """
-    import compileall  # here, because the reading child waits for this module and installs nothing
-
     work = _work_folder(folder)
     with drive_errors(folder, "packages_unwritable"), _locked(folder):
         new, wheels = work / "packages", work / "wheels"
@@ -115,7 +114,7 @@ def _work_folder(folder: Path) -> Path:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the lock that only one program can have; it ends with the process. Raises AppError("packages_busy")."""
-    import filelock  # here, as in `install`
+    import filelock  # here, because the reading child waits for this module and installs nothing
 
     lock = filelock.FileLock(str(folder.with_name(f"{folder.name}.lock")), timeout=0)
     try:

@@ -81,6 +81,11 @@ def test_every_kind_follows_every_other_at_the_same_cost(small):
     assert np.array_equal(costs[np.ix_(*old)], fewer[np.ix_(*new)])
 
 
+def test_a_block_without_a_whole_word_is_refused():
+    with pytest.raises(ValueError):
+        shared_data._words(bytes(56), 0, 56)
+
+
 @pytest.mark.parametrize("damage", ["version", "words"])
 def test_a_dictionary_of_another_layout_is_refused_and_stays(tmp_path, damage):
     for file in (RESOURCES / "unk.def", RESOURCES / "sudachi.json"):

@@ -8,8 +8,11 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
+import shutil
+import tempfile
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -72,8 +75,6 @@ def create_atomically(path: Path, content: bytes) -> None:
 @contextlib.contextmanager
 def _temporary_file_beside(path: Path, content: bytes) -> Iterator[Path]:
     """Write a temporary file in the folder of `path` and yield its path; delete it at the end unless it was renamed."""
-    import tempfile  # here, because most processes that import this module write no file
-
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
     temporary = Path(name)
     try:
@@ -206,8 +207,6 @@ class CopyProgress:
 
 def hash_file(path: Path, meter: CopyProgress) -> str:
     """Return the SHA-256 in hexadecimal, read from the drive if possible; `meter` gets each block. Raises OSError."""
-    import hashlib  # here, as in `_temporary_file_beside`
-
     digest = hashlib.sha256()
     with open_regular(path) as file:
         drop_from_cache(file)
@@ -235,8 +234,6 @@ def sync_folder(folder: Path) -> None:
 
 def require_space(folder: Path, need_bytes: int) -> None:
     """Raise AppError("drive_space") if the folder's drive has too little free space. `need_bytes` 0: no check."""
-    import shutil  # here, as in `_temporary_file_beside`
-
     free = shutil.disk_usage(folder).free
     if need_bytes and free < need_bytes + _SPARE_BYTES:
         raise AppError("drive_space", path=str(folder), need_bytes=need_bytes + _SPARE_BYTES, free_bytes=free)
@@ -262,8 +259,6 @@ def drive_errors(folder: Path, otherwise: str, need_bytes: int = 0) -> Iterator[
 
 def free_bytes(folder: Path) -> int:
     """Return the free space on the folder's drive; 0 if it is unknown."""
-    import shutil  # here, as in `_temporary_file_beside`
-
     try:
         return shutil.disk_usage(folder).free
     except OSError:

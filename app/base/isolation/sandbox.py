@@ -248,7 +248,7 @@ def resident_bytes() -> int:
     """Return the memory that this process holds now."""
     if sys.platform == "linux":
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    import psutil  # here, because the start of each engine child would wait for it
+    import psutil  # here, because Linux never needs it
 
     return int(psutil.Process().memory_info().rss)
 

@@ -5,8 +5,9 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import filelock
 from PySide6.QtCore import QObject
 
 from app.base.errors import AppError
@@ -28,15 +29,12 @@ from app.models.services.artifact_runner import ArtifactRunner, StepTask, Workpl
 from app.training.runs.run_journal import RunStatus
 from app.training.services.training_run import Trainer
 
-if TYPE_CHECKING:
-    import filelock
-
 
 @dataclass(frozen=True, slots=True)
 class LockedStudy:
     """A study that this process has locked until `release` is called."""
 
-    lock: "filelock.BaseFileLock"
+    lock: filelock.BaseFileLock
     study: Study
     questions: QuestionSet
 

@@ -4,8 +4,9 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import filelock
 from PySide6.QtCore import QObject
 
 from app.inference import memory_estimate
@@ -18,9 +19,6 @@ from app.training import export_plan, quality_gate
 from app.training.export_plan import ExportPlan
 from app.training.quality_gate import BASE, BASE_ADAPTER, COMPARED, MERGED_F16, ON_BASE, GateResult
 from app.training.runs import run_folders, run_report
-
-if TYPE_CHECKING:
-    import filelock
 
 
 class GateRun(ArtifactRunner):
@@ -45,7 +43,7 @@ class GateRun(ArtifactRunner):
         cache: Path,
         available_bytes: int = 0,
         form: str = "",
-        lock: "filelock.BaseFileLock | None" = None,
+        lock: filelock.BaseFileLock | None = None,
         *,
         all_forms: bool = False,
     ) -> None:

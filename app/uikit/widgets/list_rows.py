@@ -156,6 +156,10 @@ class RowListModel(QStringListModel):
     def flags(self, index: Index) -> Qt.ItemFlag:
         return QAbstractListModel.flags(self, index)  # those of the texts of a QStringListModel can be edited
 
+    def removeRows(self, _row: int, _count: int, _parent: Index = QModelIndex()) -> bool:  # noqa: B008 (Qt's signature)
+        """Refuse. A view asks for it at the end of a drag that moves, and a QStringListModel would remove its texts."""
+        return False
+
     def resetInternalData(self) -> None:
         """Take the new rows. Qt calls this after `modelAboutToBeReset` and before `modelReset`."""
         self._rows = self._next_rows

@@ -23,3 +23,11 @@ def test_an_entry_cannot_be_edited_and_takes_no_drop():
         "NoItemFlags",
         "ItemIsSelectable|ItemIsEnabled|ItemNeverHasChildren",
     ]
+
+
+def test_qt_takes_no_row_away():
+    """It asks for what was dragged, at the end of a drag that moves."""
+    model = EntryListModel()
+    model.set_rows([EntryRow("橋", 1, object()), EntryRow("道路", 2, object())])
+    assert not model.removeRows(0, 1)
+    assert shown(model) == ["橋", "道路"]
