@@ -145,7 +145,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
         return batches, count
 
     def floating_point_ops(self, _inputs: Any) -> int:
-        """Return 0: nothing reads the sum, and the Trainer would count all weights anew for each micro batch."""
+        """Return 0: nobody is shown the sum, and the Trainer would count all weights anew for each micro batch."""
         return 0
 
     # -------------------------------------------------------------------------- the rate
@@ -309,6 +309,7 @@ class TrainingLoop(Trainer):  # type: ignore[misc]
     # ---------------------------------------------------------------------------- events
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        logs.pop("total_flos", None)  # not counted, see `floating_point_ops`
         super().log(logs, start_time)
         if "loss" not in logs:
             return
