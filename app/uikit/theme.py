@@ -8,10 +8,11 @@ Widgets get them from a `Theme` and repaint on its signal `changed`. The style s
 """
 
 import functools
+import itertools
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -182,6 +183,7 @@ class _LaterStyling(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._hidden: dict[QWidget, None] = {}
+        self._roots: list[QWidget] = []  # those of which one must be shown before any of `_hidden` is seen
         self._timer = QTimer(self, interval=1)  # one of 0 would fire before all others
         self._timer.timeout.connect(lambda: self._style(list(self._hidden)[: self._BATCH]))
 
@@ -189,25 +191,27 @@ class _LaterStyling(QObject):
     def spared(self, widgets: Sequence[QWidget]) -> Iterator[None]:
         """Leave the hidden ones of `widgets` as they are during the block, and style them later."""
         polished = Qt.WidgetAttribute.WA_WState_Polished  # QApplication.setStyle passes over those without it
-        self._hidden = {one: None for one in widgets if not one.isVisible() and one.testAttribute(polished)}
-        for widget in self._hidden:
-            widget.setAttribute(polished, False)
+        hidden = itertools.filterfalse(QWidget.isVisible, widgets)
+        self._hidden = {one: None for one in hidden if QWidget.testAttribute(one, polished)}
+        _set_attribute(self._hidden, polished, False)
         try:
             yield
         finally:
-            app = QApplication.instance()
-            if self._hidden and app is not None:
-                app.installEventFilter(self)
+            if self._hidden:
+                # A filter of the application would look at every object of Qt's own too.
+                self._roots = list(filter(QWidget.isHidden, widgets))
+                for root in self._roots:
+                    root.installEventFilter(self)
                 self._timer.start()
 
     def finish(self) -> None:
         """Style all that wait."""
         self._style(list(self._hidden))
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Style a widget before it is seen."""
-        if event.type() == QEvent.Type.Show and watched in self._hidden:
-            self._style([widget for widget in (watched,) if isinstance(widget, QWidget)])
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        """Style what has become visible before it is seen."""
+        if event.type() == QEvent.Type.Show:
+            self._style(list(filter(QWidget.isVisible, filter(shiboken6.isValid, self._hidden))))
         return False
 
     def _style(self, widgets: Sequence[QWidget]) -> None:
@@ -217,25 +221,30 @@ class _LaterStyling(QObject):
                 widget.setAttribute(Qt.WidgetAttribute.WA_WState_Polished, True)
                 widget.style().unpolish(widget)
                 widget.style().polish(widget)
-        app = QApplication.instance()
-        if not self._hidden and app is not None:
+        if not self._hidden:
             self._timer.stop()
-            app.removeEventFilter(self)
+            for root in filter(shiboken6.isValid, self._roots):
+                root.removeEventFilter(self)
+            self._roots = []
 
 
 @contextmanager
 def _without_new_layout(widgets: Sequence[QWidget]) -> Iterator[None]:
     """Exchange sheets of other colours: widgets that seem to have a style of their own are not measured anew."""
-    spared = [widget for widget in widgets if not widget.testAttribute(Qt.WidgetAttribute.WA_SetStyle)]
-    for widget in spared:
-        widget.setAttribute(Qt.WidgetAttribute.WA_SetStyle, True)
+    has_own = Qt.WidgetAttribute.WA_SetStyle
+    spared = [widget for widget in widgets if not QWidget.testAttribute(widget, has_own)]
+    _set_attribute(spared, has_own, True)
     try:
         yield
     finally:
-        for widget in spared:
-            widget.setAttribute(Qt.WidgetAttribute.WA_SetStyle, False)
-            if widget.isVisible():
-                widget.update()
+        _set_attribute(spared, has_own, False)
+        for widget in filter(QWidget.isVisible, spared):
+            widget.update()
+
+
+def _set_attribute(widgets: Iterable[QWidget], attribute: Qt.WidgetAttribute, is_set: bool) -> None:
+    for widget in widgets:
+        QWidget.setAttribute(widget, attribute, is_set)  # twice as fast as widget.setAttribute
 
 
 def application() -> QApplication:

@@ -60,7 +60,8 @@ class BlindResultPanel(QWidget):
             label.setVisible(bool(text))
         self.go_on_button.setVisible(left > 0)
         self.undo_button.setVisible(outcome.n > 0)
-        self._fill(outcome)
+        with self.table.refilled():
+            self._fill(outcome)
 
     def _build(self) -> None:
         self.card = Card(phrase("evaluation.result_of_the_blind_comparison"))
@@ -84,7 +85,6 @@ class BlindResultPanel(QWidget):
         self.rows = [(name, f"{count:,}", format_percent(count / max(1, outcome.n))) for name, count in counts]
         self.rows.append((phrase("evaluation.total"), f"{outcome.n:,}", ""))
         table = self.table
-        table.clear()
         heads = (phrase("evaluation.blind_column.vote"), phrase("evaluation.questions"), phrase("evaluation.share"))
         for column, head in enumerate(heads):
             table.put(Label(head, "caption", "muted"), column, is_number=column > 0)

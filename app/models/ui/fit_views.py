@@ -217,12 +217,12 @@ class QuantizationChooser(CardGrid):
         for button in self.buttons.values():
             self._group.removeButton(button)
         self.buttons = {}
-        self.clear()
         has_speed = any(found.speed for found in judged.values())
-        self._add_head(has_speed)
-        for file in files:
-            self.next_row()
-            self._add_file(file, judged.get(file.quantization), file.quantization == quantization, has_speed)
+        with self.refilled():
+            self._add_head(has_speed)
+            for file in files:
+                self.next_row()
+                self._add_file(file, judged.get(file.quantization), file.quantization == quantization, has_speed)
 
     def _add_head(self, has_speed: bool) -> None:
         numbers = [phrase("models.file"), phrase("models.memory")]

@@ -230,12 +230,11 @@ class GateTable(TableCard):
 
     def show_conditions(self, conditions: Sequence[GateCondition]) -> None:
         self._conditions = tuple(conditions)
-        self._fill()
+        self._refill()
 
     # ------------------------------------------------------------- private methods
 
     def _fill(self) -> None:
-        self.grid.clear()
         if self._is_wide:
             names = (
                 phrase("training.what"),
@@ -298,9 +297,9 @@ class CategoriesCard(Card):
             for row in losses.rows
         )
         self.plot.setAccessibleName(join_facts(self.title.text(), *texts))
-        self.table.clear()
-        if losses.rows:
-            self._fill(losses)
+        with self.table.refilled():
+            if losses.rows:
+                self._fill(losses)
 
     # ------------------------------------------------------------- private methods
 

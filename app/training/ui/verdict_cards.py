@@ -216,12 +216,16 @@ class TableCard(Card):
         is_wide = self.width() >= self._theme.px(TABLE_WIDE_PX)
         if is_wide != self._is_wide:
             self._is_wide = is_wide
-            self._fill()
+            self._refill()
         if event.size().width() != event.oldSize().width():
             self.updateGeometry()  # the layout around it can keep the height of wrapped lines at another width
 
+    def _refill(self) -> None:
+        with self.grid.refilled():
+            self._fill()
+
     def _fill(self) -> None:
-        """Fill the grid again in the layout for the current width. Subclasses implement it."""
+        """Fill the empty grid in the layout for the current width. Subclasses implement it."""
         raise NotImplementedError
 
 
@@ -262,7 +266,7 @@ class FormsCard(TableCard):
         known = {one.form for one in choices}
         ranked = sorted(choices, key=lambda one: (not one.is_proposed, not one.is_made))
         self.form = self.form if self.form in known else ranked[0].form
-        self._fill()
+        self._refill()
         self._update_buttons()
 
     @property
@@ -304,7 +308,6 @@ class FormsCard(TableCard):
         for button in self.buttons.values():
             self._group.removeButton(button)
         self.buttons = {}
-        self.grid.clear()
         if self._is_wide:
             names = (phrase("training.form"), phrase("common.size"), "tok/s", phrase("training.loss_added"), "")
             for column, name in enumerate(names):

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -112,6 +113,23 @@ def refill(box: QBoxLayout, widgets: Iterable[QWidget]) -> None:
     for widget in widgets:
         box.addWidget(widget)
         widget.show()  # Qt would show it only later, which flickers
+
+
+@contextmanager
+def arranged_once(widget: QWidget) -> Iterator[None]:
+    """Arrange a widget, and all around it, after the block; each widget shown in it would arrange the whole page."""
+    layout = widget.layout()
+    assert layout is not None
+    layout.setEnabled(False)
+    try:
+        yield
+    finally:
+        layout.setEnabled(True)
+        around: QWidget | None = widget
+        while around is not None:  # up to the page, or what is new would be painted once in the room of what was before
+            if (layout := around.layout()) is not None:
+                layout.activate()
+            around = around.parentWidget()
 
 
 def set_direction(box: QBoxLayout, *, is_row: bool) -> None:
@@ -277,17 +295,9 @@ class RowsInTurns(QTimer):
         self._add()
 
     def _add(self) -> None:
-        layout = self._widget.layout()
-        assert layout is not None
-        layout.setEnabled(False)  # otherwise each widget that is shown arranges all others, and the whole page, again
-        if sum(1 for _ in itertools.islice(self._rows, self._at_once)) < self._at_once:
-            self.stop()
-        layout.setEnabled(True)
-        widget: QWidget | None = self._widget
-        while widget is not None:  # up to the page, or the rows would be painted once in the room of those before
-            if (around := widget.layout()) is not None:
-                around.activate()
-            widget = widget.parentWidget()
+        with arranged_once(self._widget):
+            if sum(1 for _ in itertools.islice(self._rows, self._at_once)) < self._at_once:
+                self.stop()
 
 
 CARD_SIDE_PX = 16
@@ -308,7 +318,7 @@ class Card(QFrame):
 
 
 class CardGrid(QWidget):
-    """A grid of labels and controls, filled row by row. Call `clear` before filling it again."""
+    """A grid of labels and controls, filled row by row in a block of `refilled`, or after `clear`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -320,6 +330,13 @@ class CardGrid(QWidget):
         for column in range(self.grid.columnCount()):
             self.grid.setColumnStretch(column, 0)
         self._row = 0
+
+    @contextmanager
+    def refilled(self) -> Iterator[None]:
+        """Clear the grid, and arrange it when the block has filled it."""
+        with arranged_once(self):
+            self.clear()
+            yield
 
     def put(self, widget: QWidget, column: int, *, span: int = 1, is_number: bool = False) -> None:
         """Add a widget to the current row. `span`: the columns it covers. `is_number`: align a label at the right."""

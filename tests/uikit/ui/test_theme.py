@@ -11,6 +11,7 @@ from app.base.paths import resources
 from app.base.services import background
 from app.base.settings import TEXT_SCALES, Settings
 from app.uikit.widgets.buttons import Button
+from app.uikit.widgets.containers import make_box
 from app.uikit.widgets.labels import Label
 
 DATA = tomllib.loads((resources() / "themes" / "kotae.toml").read_text("utf-8"))
@@ -130,18 +131,19 @@ def test_every_page_looks_after_a_change_of_theme_as_if_it_had_been_built_in_it(
 
 
 def test_what_was_hidden_during_a_change_of_theme_is_styled_when_it_is_shown_or_soon(qapp, qtbot, theme):
-    made = [Button(theme, "削除", "danger_fill") for _ in range(2)]
-    for button in made:
-        qtbot.addWidget(button)
-        button.show()
-        button.hide()
+    made = [Button(theme, "削除", "danger_fill") for _ in range(3)]
+    hidden = [make_box(made[0]), *made[1:]]  # a page, of which the button is a part, and two alone
+    for widget in hidden:
+        qtbot.addWidget(widget)
+        widget.show()
+        widget.hide()
     theme.apply(qapp, Settings(theme="dark"))
     fills = []
-    for button, is_awaited in zip(made, (False, True), strict=True):
+    for button, widget, is_awaited in zip(made, hidden, (False, False, True), strict=True):
         qtbot.wait(100 if is_awaited else 0)
-        button.show()
+        widget.show()
         fills.append(button.grab().toImage().pixelColor(button.rect().center().x(), 5).name())
-    assert fills == [theme.color("danger").name()] * 2
+    assert fills == [theme.color("danger").name()] * 3
 
 
 def test_icons_follow_the_theme(qapp, qtbot, theme):
