@@ -4,6 +4,8 @@ A request is one message with the three standard streams; the answers are the pr
 is a child of whoever asked.
 """
 
+import atexit
+import contextlib
 import gc
 import json
 import os
@@ -41,12 +43,26 @@ def _serve(requests: socket.socket) -> dict[str, Any]:
             os.close(end)
 
 
+def _leave(ended: list[int]) -> None:
+    """End a command before its modules are taken down, for which their memory, that of the server, would be copied."""
+    with contextlib.suppress(OSError, ValueError):  # whoever reads has gone, which Python's own end tells
+        for stream in (sys.stdout, sys.stderr) if ended else ():
+            stream.flush()
+        for status in ended:
+            os._exit(status)
+
+
 def main() -> None:
     """Load when something is asked for, and become it."""
+    ended: list[int] = []
+    atexit.register(_leave, ended)  # the first that is registered is the last that is called
     requests = socket.socket(fileno=int(sys.argv[1]))
     if not requests.recv(1, socket.MSG_PEEK):
         return
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no thread of numpy's when a process is forked
+    from PySide6.QtCore import QCoreApplication
+    from PySide6.QtGui import QGuiApplication
+
     import app.application
     import app.cli
     import app.inference.engine.llama_backend  # noqa: F401  (with numpy and jinja2)
@@ -70,7 +86,12 @@ def main() -> None:
     places = request["env"].get("PYTHONPATH", "").split(os.pathsep)
     sys.path = [str(Path.cwd()), *filter(None, places), *(one for one in sys.path if one not in (str(ROOT), ""))]
     sys.argv = request["argv"]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if isinstance(end.code, int) and not isinstance(QCoreApplication.instance(), QGuiApplication):
+            ended.append(end.code)
+        raise
 
 
 if __name__ == "__main__":
