@@ -85,7 +85,7 @@ from app.uikit.confidentiality_guard import ConfidentialityGuard
 from app.uikit.page import ListDetailPage, NavigationSignals
 from app.uikit.theme import Theme, unstyled
 
-SWITCH_S = 0.001  # seconds the window's thread waits for one that computes, at each call from Qt; Python's own: 0.005
+SWITCH_S = 0.0002  # seconds the window's thread waits for one that computes, at each call from Qt; Python's own: 0.005
 DOCUMENTS_AFTER_MS = 1500  # after the window is shown, because a migration of the database may take time
 
 if TYPE_CHECKING:
