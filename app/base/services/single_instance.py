@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QFileSystemWatcher, QLockFile, QObject, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, Signal
 
 from app.base.errors import AppError
+from app.base.services.process_lock import ProcessLock
 
 log = logging.getLogger("kotae")
 
@@ -15,9 +16,8 @@ log = logging.getLogger("kotae")
 @contextmanager
 def without_window(lock: Path) -> Iterator[None]:
     """Hold the window's lock, for commands that change what a window keeps. Raises AppError("window_is_open")."""
-    file = QLockFile(str(lock))
-    file.setStaleLockTime(0)
-    if not file.tryLock(0) and file.error() == QLockFile.LockError.LockFailedError:
+    file = ProcessLock(lock)
+    if not file.take():
         raise AppError("window_is_open")
     try:
         yield
@@ -36,15 +36,12 @@ class SingleInstance(QObject):
     def __init__(self, lock: Path, raise_request: Path) -> None:
         super().__init__()
         self._raise_request = raise_request
-        self._lock = QLockFile(str(lock))
-        self._lock.setStaleLockTime(0)  # a lock is stale only if its process has ended, however old it is
+        self._lock = ProcessLock(lock)
         self._is_ours: bool | None = None  # None: `take` was not called yet
 
     def take(self) -> bool:
         """Lock the data folder. Return False only if another process holds the lock; no QApplication is needed."""
-        is_taken = not self._lock.tryLock(100) and self._lock.error() == QLockFile.LockError.LockFailedError
-        # The lock file of an ended process may look valid (power cut, other system, reused id).
-        self._is_ours = not is_taken or (self._lock.removeStaleLockFile() and self._lock.tryLock(100))
+        self._is_ours = self._lock.take(100)
         return self._is_ours
 
     def acquire(self, file: str = "") -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PySide6.QtCore import QLockFile, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.base.authenticity import Signer
 from app.base.confidentiality import DEFAULT_LABEL, ExportRequest, Label, Permit, highest_label
 from app.base.errors import AppError
 from app.base.services import background
+from app.base.services.process_lock import ProcessLock
 from app.base.settings import Settings
 from app.base.wording import describe_error
 from app.chat.batch import answer_file, journal
@@ -119,8 +120,7 @@ class BatchRun(QObject):
         self.batch = batch
         self._permit = permit
         self._questions = {question.line: question for question in batch.questions.questions}
-        self._lock = QLockFile(str(batch.out) + journal.JOURNAL_SUFFIX + ".lock")
-        self._lock.setStaleLockTime(0)  # the lock is stale only when its process has ended, however long a batch takes
+        self._lock = ProcessLock(Path(f"{batch.out}{journal.JOURNAL_SUFFIX}.lock"))
         self._journal: BatchJournal | None = None
         self._scope_label: Label = DEFAULT_LABEL
         self.queue = AnswerQueue(engine, self._request_of, self, embedding, lambda _text: permit.require())
@@ -132,7 +132,7 @@ class BatchRun(QObject):
 
     def start(self) -> None:
         """Open the journal in the background, then ask the questions; emit `failed` if answers cannot be written."""
-        if not self._lock.tryLock(0) and self._lock.error() == QLockFile.LockError.LockFailedError:
+        if not self._lock.take():
             self.failed.emit(AppError("batch_running", path=str(self.batch.out)))
             return
         background.run(lambda: _open_journal(self.batch, self._permit), self._on_opened, self._on_failed)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import LatestWork
 from app.base.services.preferences import Preferences
+from app.base.services.process_lock import ProcessLock
 from app.documents.records import Passage
 from app.documents.services.reranking import Reranker, Reranking
 from app.documents.services.search_model_engine import Rows, SearchModelEngine
@@ -64,8 +65,7 @@ class Embedding(QObject):
         self._engine.failed.connect(self._on_failed)
         self.reranker = Reranker(command, logs / "reranker.log", self)
         self._documents = documents
-        self._lock = QLockFile(str(documents.with_suffix(".embedding.lock")))
-        self._lock.setStaleLockTime(0)  # stale only when its process is gone
+        self._lock = ProcessLock(documents.with_suffix(".embedding.lock"))
         self._model: EmbeddingModel | None = None
         self._models: tuple[LocalModel, ...] = ()
         self._unchosen: tuple[LocalModel, ...] = ()  # those of which one is chosen when it is needed
@@ -252,7 +252,7 @@ class Embedding(QObject):
 
             return semantic_index.find_backlog(documents, model.vectors, is_emptied=is_emptied)
 
-        if not self._may_work():
+        if not self._lock.take():
             self._is_looking = False
             self._retry_timer.start()
             self._update_status()
@@ -399,11 +399,6 @@ class Embedding(QObject):
         else:
             self._failures, self._error = 0, error
         self._update_status()
-
-    def _may_work(self) -> bool:
-        """Whether no other process embeds; if the lock fails otherwise (unusual file systems), go on."""
-        has_lock = self._lock.isLocked() or self._lock.tryLock(0)
-        return has_lock or self._lock.error() != QLockFile.LockError.LockFailedError
 
     def _update_status(self) -> None:
         done = self._total - len(self._missing) - len(self._batch_of)

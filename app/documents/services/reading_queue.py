@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QLockFile, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.background import TaskProgress
 from app.base.services.child_process import ChildExit
+from app.base.services.process_lock import ProcessLock
 from app.documents.collection_updates import CountCallback
 from app.documents.library import Library
 from app.documents.reading import limits, office_conversion
@@ -137,8 +138,7 @@ class ReadingQueue(QObject):
         self._part_version = ""
         self._write_queue = write_queue
         self._library: Library | None = None
-        self._lock = QLockFile(str(path.with_suffix(".lock")))
-        self._lock.setStaleLockTime(0)  # stale only when its process is gone
+        self._lock = ProcessLock(path.with_suffix(".lock"))
         self._waiting: deque[Document] = deque()
         self._document: Document | None = None
         self._ahead: deque[Document] = deque()  # those that the child reads next
@@ -270,14 +270,13 @@ class ReadingQueue(QObject):
         self._waiting = deque(one for one in library.waiting() if one.id not in known)
 
     def _may_read(self) -> bool:
-        """Whether no other process reads; if the lock fails otherwise (unusual file systems), go on."""
-        if self._lock.isLocked():
-            return True
-        if self._lock.tryLock(0):
+        """Return whether no other process reads."""
+        was_locked = self._lock.isLocked()
+        may_read = self._lock.take()
+        if self._lock.isLocked() and not was_locked:
             with contextlib.suppress(OSError):  # a killed process may have left the copy of a document
                 office_conversion.empty_folder(office_conversion.folder_beside(self._path))
-            return True
-        return self._lock.error() != QLockFile.LockError.LockFailedError
+        return may_read
 
     def _send(self, library: Library) -> None:
         """Send documents to the child until it has one to read and AHEAD that follow."""

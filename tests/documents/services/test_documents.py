@@ -340,6 +340,26 @@ def test_two_processes_do_not_read_the_same_queue(make_driver, files):
     assert set(second.states(collection).values()) == {"done"}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a lock in the kernel")
+@pytest.mark.fault("F3")
+def test_a_lock_whose_process_was_killed_before_it_wrote_its_id_stops_no_reading(where, make_driver, files):
+    import fcntl
+
+    lock = where.documents.with_suffix(".lock")
+    lock.touch()
+    with lock.open("rb+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # it is being written
+        driver = make_driver()
+        driver.documents.queue._retry_timer.setInterval(50)
+        collection = driver.collection()
+        driver.add(collection, files)
+        driver.wait(lambda: driver.documents.standing.phase == "elsewhere")
+        driver.qtbot.wait(300)
+        assert driver.documents.queue._reader.pid == 0
+    driver.wait(lambda: driver.documents.standing.phase == "idle")
+    assert set(driver.states(collection).values()) == {"done"}
+
+
 def test_what_another_process_reads_is_told_while_it_reads(make_driver, files):
     first, second, collection = one_reads(make_driver, files)
     told: list[set[str]] = []
