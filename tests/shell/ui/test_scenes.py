@@ -143,11 +143,11 @@ def test_every_field_in_the_sources_is_in_one_of_these_places(
         with conversion.origins() as met, conversion.opened(qapp, tmp_path / place, place):
             _met[place] = met()
     met_anywhere = set[str]().union(*_met.values())
-    missed = conversion.sites() - met_anywhere
-    assert missed == set(), (
+    sites = conversion.sites()
+    assert sites - met_anywhere == set(), (
         "show the page or dialog in tests/screenshots.py, or add it to tests/uikit/ui/conversion.py: OTHERS, ENOUGH"
     )
-    assert met_anywhere <= conversion.sites()
+    assert met_anywhere <= sites
 
 
 def assert_every_object_has_a_name() -> None:

@@ -3,6 +3,7 @@
 import ast
 import functools
 import inspect
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -308,8 +309,8 @@ def own_text_classes() -> set[str]:
     """Classes of the windows made from them, by name."""
     bases = {
         node.name: {_name(base) for base in node.bases}
-        for tree in _trees().values()
-        for node in ast.walk(tree)
+        for nodes in _nodes().values()
+        for node in nodes
         if isinstance(node, ast.ClassDef)
     }
     own: set[str] = set()
@@ -320,7 +321,7 @@ def own_text_classes() -> set[str]:
 
 def used_text_classes() -> set[str]:
     """Qt's classes that the windows makes, derives from, or calls."""
-    nodes = [node for tree in _trees().values() for node in ast.walk(tree)]
+    nodes = list(itertools.chain.from_iterable(_nodes().values()))
     called = [node.func for node in nodes if isinstance(node, ast.Call)]
     owners = [function.value for function in called if isinstance(function, ast.Attribute)]
     bases = [base for node in nodes if isinstance(node, ast.ClassDef) for base in node.bases]
@@ -332,8 +333,8 @@ def sites() -> set[str]:
     wanted = (text_classes().keys() | own_text_classes()) - DIALOGS
     return {
         f"{file.relative_to(APP)}:{node.lineno}"
-        for file, tree in _trees().items()
-        for node in ast.walk(tree)
+        for file, nodes in _nodes().items()
+        for node in nodes
         if isinstance(node, ast.Call) and _called(node.func) in wanted
     }
 
@@ -347,8 +348,8 @@ def classes_with_input_methods() -> set[str]:
     """Classes of the windows that deal with input methods themselves."""
     return {
         node.name
-        for tree in _trees().values()
-        for node in ast.walk(tree)
+        for nodes in _nodes().values()
+        for node in nodes
         if isinstance(node, ast.ClassDef)
         and {"inputMethodEvent", "inputMethodQuery"} & {part.name for part in node.body if hasattr(part, "name")}
     }
@@ -389,9 +390,9 @@ def _noting(original: Any, made: list[tuple[QWidget, str]]) -> Callable[..., Non
 
 
 @functools.cache
-def _trees() -> dict[Path, ast.Module]:
+def _nodes() -> dict[Path, tuple[ast.AST, ...]]:
     files = {APP.parent / source.path: source for source in sources("app")}
-    return {file: source.tree for file, source in files.items() if any(file.is_relative_to(folder) for folder in UI)}
+    return {file: source.nodes for file, source in files.items() if any(file.is_relative_to(folder) for folder in UI)}
 
 
 def _name(node: ast.AST) -> str:
