@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.base import confidentiality
@@ -196,11 +196,19 @@ class EvaluationContent(QStackedWidget):
     def _on_combined(self, first: StudyEntry, evaluation: Evaluation) -> None:
         if first.study is not None:
             self._show_result(first.folder, first.study, (evaluation, ()))
-            self.result_view().tabs.buttons["blind"].hide()  # votes are stored with one study
 
     def _show_result(self, folder: Path, study: Study, outcome: tuple[Evaluation, Sequence[ReportSection]]) -> None:
-        self.result_view().show_result(folder, study, *outcome)
-        self._show_view(self.result_view(), "result")
+        view, chosen = self.result_view(), (self.entry, self.compared)
+
+        def show() -> None:
+            if (self.entry, self.compared) != chosen:
+                return
+            view.show_result(folder, study, *outcome)
+            if self.compared:
+                view.tabs.buttons["blind"].hide()  # votes are stored with one study
+            self._show_view(view, "result")
+
+        QTimer.singleShot(0, view, show)  # making the view and filling it hold the window up for as long each
 
     def _on_unreadable(self, error: AppError) -> None:
         """Report the error; the entry stays the shown one, so that the list keeps its selection."""

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QMenu, QStackedWidget, QWidget
 
@@ -108,6 +108,7 @@ class EvaluationResultView(QWidget):
         self, folder: Path, study: Study, evaluation: Evaluation, sections: Sequence[ReportSection]
     ) -> None:
         """Show the results of a study. `sections`: the report in results.json."""
+        self._computing.drop()
         self._result, self.view_data = _Result(folder, study, evaluation, tuple(sections)), None
         self.banner.hide()
         self.waiting.setText(phrase("evaluation.loading"))
@@ -119,7 +120,8 @@ class EvaluationResultView(QWidget):
 
             return result_view_model.build_result_view(study, folder, evaluation, tuple(sections))
 
-        self._computing.run(work, self._on_read, self._on_unreadable)
+        # Not before the view is shown: both would share the interpreter, and the window waits twice as long.
+        QTimer.singleShot(0, self, lambda: self._computing.run(work, self._on_read, self._on_unreadable))
 
     def showEvent(self, event: QShowEvent) -> None:
         """Check again whether the recommended system can be used, because models may have been added or removed."""
