@@ -1,34 +1,53 @@
 """Provide lock files that one process holds until it ends, in whatever way."""
 
+import contextlib
+import os
+import sys
 import time
 from pathlib import Path
 
 from PySide6.QtCore import QLockFile
 
-_BEGUN_S = 0.05  # a process locks its new file within microseconds
+from app.base.files.input_file import open_regular
+
+if sys.platform != "win32":
+    import fcntl
+
+_BEGUN_S = 0.05  # a process locks and writes its new file within microseconds
 
 
 class ProcessLock(QLockFile):
-    """A lock file. Its process ending releases it, however it ends and whatever the file then says."""
+    """A lock file. It is free once its process has ended, also one that was killed before it wrote its id."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self.setStaleLockTime(0)  # it is stale only if its process has ended, however old it is
 
     def take(self, patience_ms: int = 0) -> bool:
-        """Acquire the lock, or keep it. Return False only if another process holds it: a disk without locks stops
-        nobody."""
-        if self.isLocked() or self.tryLock(patience_ms):
-            return True
-        if self.error() != QLockFile.LockError.LockFailedError:
-            return True
-        # The file of an ended process may look valid (reused id, other system) or be empty (killed before it wrote,
-        # power cut). Qt then asks the kernel, which knows whether a process holds it.
-        return self._is_begun() and self.removeStaleLockFile() and self.tryLock(0)
+        """Acquire the lock, or keep it. Return False if another process holds it or is just making it.
 
-    def _is_begun(self) -> bool:
-        """Return whether the file's process has had the time to lock it."""
-        try:
-            return abs(time.time() - Path(self.fileName()).stat().st_mtime) >= _BEGUN_S  # clocks are set back, too
-        except OSError:
-            return False
+        Where files cannot be locked, such as on some network drives, it returns True.
+        """
+        if self.isLocked() or self.tryLock(patience_ms) or self._is_impossible():
+            return True
+        # Qt never takes an empty file for stale, nor one of zeros, which a power cut may leave.
+        return _remove_unwritten(Path(self.fileName())) and (self.tryLock(0) or self._is_impossible())
+
+    def _is_impossible(self) -> bool:
+        return self.error() != QLockFile.LockError.LockFailedError
+
+
+def _remove_unwritten(path: Path) -> bool:
+    """Remove a lock file without an id. Return False if it has one, or a process holds it or is just making it."""
+    with contextlib.suppress(OSError), open_regular(path) as file:
+        if sys.platform != "win32":  # there a file that is held cannot be removed
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        opened = os.fstat(file.fileno())
+        is_begun = abs(time.time() - opened.st_mtime) >= _BEGUN_S  # abs: a clock may have been set back
+        # Another process may have removed this file, and made one that it holds, before the flock.
+        if is_begun and file.read(1) in (b"", b"\0") and os.path.samestat(opened, path.stat()):
+            if sys.platform == "win32":
+                file.close()
+            path.unlink()
+            return True
+    return False

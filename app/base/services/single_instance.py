@@ -41,7 +41,8 @@ class SingleInstance(QObject):
 
     def take(self) -> bool:
         """Lock the data folder. Return False only if another process holds the lock; no QApplication is needed."""
-        self._is_ours = self._lock.take(100)
+        # The lock file of an ended process may look valid (reused id, other system); the kernel knows who holds it.
+        self._is_ours = self._lock.take(100) or (self._lock.removeStaleLockFile() and self._lock.take(100))
         return self._is_ours
 
     def acquire(self, file: str = "") -> bool:

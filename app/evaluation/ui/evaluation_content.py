@@ -208,7 +208,7 @@ class EvaluationContent(QStackedWidget):
                 view.tabs.buttons["blind"].hide()  # votes are stored with one study
             self._show_view(view, "result")
 
-        QTimer.singleShot(0, view, show)  # making the view and filling it hold the window up for as long each
+        QTimer.singleShot(0, self, show)  # making the view and filling it each hold the window up for a while
 
     def _on_unreadable(self, error: AppError) -> None:
         """Report the error; the entry stays the shown one, so that the list keeps its selection."""

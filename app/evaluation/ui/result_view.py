@@ -120,7 +120,7 @@ class EvaluationResultView(QWidget):
 
             return result_view_model.build_result_view(study, folder, evaluation, tuple(sections))
 
-        # Not before the view is shown: both would share the interpreter, and the window waits twice as long.
+        # In a later turn: they would share the interpreter, and the window would wait twice as long.
         QTimer.singleShot(0, self, lambda: self._computing.run(work, self._on_read, self._on_unreadable))
 
     def showEvent(self, event: QShowEvent) -> None:

@@ -477,6 +477,18 @@ def test_a_comparison_that_nobody_waits_for_takes_nothing_from_a_result(scene: S
     assert not page.contents.result_view().tabs.buttons["blind"].isHidden()
 
 
+def test_a_result_that_was_read_gives_way_to_what_is_chosen_before_it_is_shown(scene: Scene) -> None:
+    asked = scene.set()
+    folder = scene.finished("一つ目", asked)
+    page = scene.open_page("EvaluationResultView")
+    contents = page.contents
+    contents._show_result(folder, studies.read(folder), studies.read_results(folder))
+    contents.show_nothing()
+    scene.until_read()
+    QApplication.processEvents()
+    assert contents.currentWidget() is contents.nothing
+
+
 def test_what_was_to_be_shown_gives_way_to_what_somebody_chooses(scene: Scene) -> None:
     asked = scene.set("窓口")
     scene.set("夜間窓口")

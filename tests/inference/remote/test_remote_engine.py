@@ -64,7 +64,7 @@ def test_a_real_server_streams_an_answer_counts_tokens_and_says_how_it_ended(rea
         counted = child.events_until(Tokenized)[-1]
         assert isinstance(counted, Tokenized)
         assert counted.counts[1] - counted.counts[0] >= 90  # a token a byte: nothing was estimated
-        child.send(asked("a", max_tokens=100))
+        child.send(asked("a", max_tokens=200))
         child.events_until(Token)
         child.send(Cancel("ask"))
         assert child.answer()[1].stop_reason == "cancelled"
