@@ -17,7 +17,10 @@ _BEGUN_S = 0.05  # a process locks and writes its new file within microseconds
 
 
 class ProcessLock(QLockFile):
-    """A lock file. It is free once its process has ended, also one that was killed before it wrote its id."""
+    """A lock file. It is free once its process has ended, also one that was killed before it wrote its id.
+
+    Unlike filelock, it respects the lock of another computer on a drive whose locks stay on each computer.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.base.services import process_lock
 from app.base.services.process_lock import ProcessLock
 
 HOLD = """
@@ -23,8 +24,9 @@ input()
 @pytest.mark.parametrize("content", [b"", bytes(4096)])
 @pytest.mark.fault("F7")
 def test_a_file_without_an_id_is_taken_over_unless_it_is_being_made(
-    tmp_path: Path, content: bytes, made_at_s: float
+    tmp_path: Path, content: bytes, made_at_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(process_lock, "_BEGUN_S", 600.0)  # however slow the machine is
     path = tmp_path / "lock"
     path.write_bytes(content)
     lock = ProcessLock(path)
@@ -60,3 +62,19 @@ def test_an_old_file_without_an_id_that_is_locked_stays(tmp_path: Path) -> None:
         os.utime(path, (0, 0))
         assert not ProcessLock(path).take()
         assert path.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a lock in the kernel")
+@pytest.mark.fault("F7")
+def test_a_file_that_another_process_makes_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    os.utime(path, (1.0, 1.0))
+
+    def replaced(_file: object, _how: int) -> None:
+        path.unlink()
+        path.write_text("1\n", "utf-8")
+
+    monkeypatch.setattr(process_lock.fcntl, "flock", replaced)
+    assert not ProcessLock(path).take()
+    assert path.read_text("utf-8") == "1\n"
