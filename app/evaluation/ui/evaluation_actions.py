@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QPoint, QTimer, Signal
+from PySide6.QtCore import QObject, QPoint, Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.base.errors import AppError
@@ -32,6 +32,7 @@ from app.evaluation.study.studies import StudyEntry
 from app.evaluation.ui import study_texts
 from app.evaluation.ui.evaluation_content import ListedEntry, key_of
 from app.evaluation.ui.study_dialog_choices import StudyDialogModel
+from app.evaluation.ui.study_dialog_rules import DialogFiles
 from app.inference.local_model import LocalModel
 from app.uikit.page import EntryActions, EntryKey, NavigationSignals
 from app.uikit.theme import Theme
@@ -88,23 +89,23 @@ class StartStudyAction(QObject):
         except AppError as error:
             self.failed.emit(error)
 
-    def _look(self) -> tuple[list[StoredQuestionSet], bool]:
+    def _look(self) -> DialogFiles:
         """Read what the dialog offers, and its module; runs in the background."""
         from app.evaluation.ui import study_dialog  # noqa: F401 (`_build` finds it imported)
 
         return self.model.look()
 
-    def _build(self, outcome: tuple[list[StoredQuestionSet], bool]) -> None:
-        """Build the dialog, and open it in a turn of the event loop of its own, so that the window answers."""
+    def _build(self, files: DialogFiles) -> None:
+        """Build and open the dialog."""
         from app.evaluation.ui.study_dialog import StudyDialog
 
         self._is_reading = False
-        offer = self.model.offer(*outcome)
+        offer = self.model.offer(files)
         dialog = self.dialog = StudyDialog(self._theme, self.model, offer, self._page.window(), self._question_set)
         dialog.request_made.connect(self._make)
         dialog.progress.cancelled.connect(self._cancel)
         dialog.finished.connect(self._on_closed)
-        QTimer.singleShot(0, dialog, dialog.open)
+        dialog.open_in_turns()
         self.asked.emit()
 
     def _on_unreadable(self, error: AppError) -> None:

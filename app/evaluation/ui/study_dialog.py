@@ -12,10 +12,9 @@ from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 from app.base.errors import AppError
 from app.base.services import background
 from app.base.wording import describe_error, phrase
-from app.evaluation import question_sets
 from app.evaluation.services import study_making
 from app.evaluation.services.study_making import StudyForecast
-from app.evaluation.study import studies, study_preflight
+from app.evaluation.study import study_preflight
 from app.evaluation.study.request import StudyRequest
 from app.evaluation.ui import study_dialog_rules
 from app.evaluation.ui.study_dialog_choices import DialogPart, StudyDialogModel
@@ -31,7 +30,6 @@ from app.evaluation.ui.study_dialog_parts import (
     answer_parameters,
 )
 from app.evaluation.ui.study_dialog_rules import DialogOffer
-from app.training.runs.training_list import SplitChoice
 from app.uikit.dialogs import Dialog, cancel_or, fit_to_parent
 from app.uikit.theme import Theme
 from app.uikit.widgets.buttons import Button
@@ -114,18 +112,16 @@ class StudyDialog(QDialog):
     def __init__(
         self, theme: Theme, model: StudyDialogModel, offer: DialogOffer, parent: QWidget, question_set: str = ""
     ) -> None:
-        """Build the dialog. `question_set`: the set to choose; "": the first set."""
+        """Build the dialog, which `choose_first` fills. `question_set`: the set to choose; "": the first set."""
         super().__init__(parent)
         self._theme = theme
         self._model = model
         self._offer = offer
         self._is_stacked = False
-        self._splits: list[SplitChoice] | None = None  # None: still being read
         self._has_changes = False  # the user has made choices that closing would lose
         self._is_making = False
         self._is_awaited = False  # the start button was pressed before the forecast was computed
         self._failure: AppError | None = None  # the error of the last attempt
-        self._names: dict[str, str] = {}  # default names by kind
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(phrase("evaluation.run_evaluation_2"))
         self.setAccessibleName(self.windowTitle())
@@ -144,9 +140,20 @@ class StudyDialog(QDialog):
         self._build()
         self._connect()
         self._show_kinds()
-        self._choose(next((kind for kind in study_dialog_rules.KINDS if not self._obstacle(kind)), ""))
-        self._read_inputs()
         fit_to_parent(self, theme, SIZE_PX)
+
+    def choose_first(self) -> None:
+        """Choose the first possible kind; its controls take as long as the rest of the dialog."""
+        self._choose(next((kind for kind in study_dialog_rules.KINDS if not self._obstacle(kind)), ""))
+
+    def open_in_turns(self) -> None:
+        """Fill and open the dialog, each in a turn of the event loop of its own, so that the window answers."""
+
+        def fill() -> None:
+            self.choose_first()
+            QTimer.singleShot(0, self, self.open)
+
+        QTimer.singleShot(0, self, fill)
 
     @property
     def request(self) -> StudyRequest:
@@ -176,8 +183,6 @@ class StudyDialog(QDialog):
             self._connect_part(part)
             if isinstance(part, FormsPart):
                 part.model.changed.connect(self._read_model)
-            if isinstance(part, ScalePart):
-                part.show_splits(self._splits or ())
             part.set_stacked(self._is_stacked)
         return self._parts[kind]
 
@@ -277,7 +282,7 @@ class StudyDialog(QDialog):
         if not kind:
             self.fold_button.setChecked(False)
         self.questions.show_kind(kind)
-        self.expert.show_name(self._names.get(kind, ""))
+        self.expert.show_name(self._offer.files.study_names.get(kind, ""))
         if kind == "quantizations":
             self._read_model()
         self._on_changed()
@@ -287,8 +292,7 @@ class StudyDialog(QDialog):
             self.kinds.answers[kind].show_obstacle(study_dialog_rules.obstacle_text(self._obstacle(kind)))
 
     def _obstacle(self, kind: str) -> str:
-        splits = None if self._splits is None else len(self._splits)
-        return study_dialog_rules.obstacle(kind, self._offer, splits)
+        return study_dialog_rules.obstacle(kind, self._offer)
 
     @property
     def _has_questions(self) -> bool:
@@ -337,22 +341,6 @@ class StudyDialog(QDialog):
         self.expert.setVisible(is_open)
         self.fold_button.setText(phrase("common.hide_details" if is_open else "common.show_details"))
 
-    # --------------------------------------------------------------------- looking
-
-    def _read_inputs(self) -> None:
-        """Read in the background the split data, unused study names, and the number of shipped questions."""
-        read = functools.partial(_read_inputs, self._model)
-        background.run(read, self._on_looked, self._on_unreadable)
-
-    def _on_looked(self, outcome: tuple[list[SplitChoice], dict[str, str], int]) -> None:
-        self._splits, self._names, shipped = outcome
-        if "scale" in self._parts:
-            self.part("scale").show_splits(self._splits)
-        self.questions.show_shipped(shipped)
-        self._show_kinds()
-        kind = self.kinds.key or next((one for one in study_dialog_rules.KINDS if not self._obstacle(one)), "")
-        self._choose(kind)
-
     def _on_unreadable(self, error: AppError) -> None:
         raise error  # parts that cannot be read are left out
 
@@ -388,12 +376,3 @@ class StudyDialog(QDialog):
     def _leave(self) -> None:
         self._has_changes = False
         self.reject()
-
-
-def _read_inputs(model: StudyDialogModel) -> tuple[list[SplitChoice], dict[str, str], int]:
-    """Return the split data, an unused study name for each kind, and the number of shipped questions."""
-    names = {
-        kind: studies.free_name(model.paths.evaluations, phrase(f"evaluation.study_kind.{kind}"))
-        for kind in study_dialog_rules.KINDS
-    }
-    return model.splits(), names, len(question_sets.shipped().questions)

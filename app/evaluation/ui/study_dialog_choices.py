@@ -18,12 +18,11 @@ from app.base.wording import phrase
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.records import DocumentCollection
 from app.evaluation import question_sets
-from app.evaluation.question_sets import StoredQuestionSet
-from app.evaluation.ui.study_dialog_rules import DialogOffer
+from app.evaluation.study import studies
+from app.evaluation.ui.study_dialog_rules import KINDS, DialogFiles, DialogOffer
 from app.inference.local_model import LocalModel
 from app.models import local_models
 from app.training.runs import training_list
-from app.training.runs.training_list import SplitChoice
 from app.training.services.training_run import Trainer
 from app.uikit.localization import join_facts
 from app.uikit.theme import Theme
@@ -198,7 +197,7 @@ def scope_of(collections: Sequence[DocumentCollection], names: Sequence[str]) ->
 
 
 class StudyDialogModel:
-    """Collects the choices of the dialog. `look`, `splits` and `trainer` read files and must run in the background."""
+    """Collects the choices of the dialog. `look` and `trainer` read files and must run in the background."""
 
     def __init__(
         self,
@@ -221,15 +220,20 @@ class StudyDialogModel:
         self._current_model_id = current_model_id
         self._locate = locate
 
-    def look(self) -> tuple[list[StoredQuestionSet], bool]:
-        """Return the question sets, and whether there is a training environment: the arguments of `offer`."""
+    def look(self) -> DialogFiles:
+        """Read what `offer` needs."""
         for model in self.models():
             local_models.thinking_of(model)  # reads the file of one with its own template, and remembers it
-        return question_sets.list_all(self.paths.questions), self.trainer() is not None
-
-    def splits(self) -> list[SplitChoice]:
-        """Return the data that were split for a training."""
-        return training_list.list_splits(self.paths)
+        names = {
+            kind: studies.free_name(self.paths.evaluations, phrase(f"evaluation.study_kind.{kind}")) for kind in KINDS
+        }
+        return DialogFiles(
+            question_sets.list_all(self.paths.questions),
+            training_list.list_splits(self.paths),
+            names,
+            len(question_sets.shipped().questions),
+            self.trainer() is not None,
+        )
 
     def trainer(self) -> Trainer | None:
         """Return the training environment; None if there is none."""
@@ -238,17 +242,17 @@ class StudyDialogModel:
         except AppError:
             return None
 
-    def offer(self, sets: Sequence[StoredQuestionSet], has_trainer: bool) -> DialogOffer:
-        """Return the choices of the dialog. `sets`, `has_trainer`: the result of `look`."""
+    def offer(self, files: DialogFiles) -> DialogOffer:
+        """Return the choices of the dialog. `files`: the result of `look`."""
         models = tuple(self.models())
         return DialogOffer(
             models=models,
             names=local_models.distinct_names(models),
             collections=tuple(one for one in self.collections() if one.documents),
-            sets=tuple(one for one in sets if one.versions),
+            sets=tuple(one for one in files.sets if one.versions),
+            files=files,
             context_tokens=self._context_tokens(),
             current_model_id=self._current_model_id(),
-            has_trainer=has_trainer,
             missing=frozenset(one.id for one in models if not _is_there(one)),
         )
 

@@ -1,6 +1,5 @@
 """Define the parts of the study dialog: systems to compare, questions, judge, and expert settings."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit
@@ -108,7 +107,7 @@ class FormsPart(DialogPart):
         self._add(phrase("common.batch_column.model"), self.model)
         self._add(phrase("evaluation.forms_to_compare"), self.forms, phrase("evaluation.the_other_forms_are_made"))
         self._add(phrase("evaluation.fine_tuned_model"), self.tuned, phrase("evaluation.with_one_what_the_training"))
-        offered = study_dialog_rules.to_quantize(offer.models, has_trainer=offer.has_trainer)
+        offered = study_dialog_rules.to_quantize(offer.models, has_trainer=offer.files.has_trainer)
         chosen = study_dialog_rules.first_base(offer.models, offered, offer.current_model_id)
         self.model.offer([(offer.name(model), model) for model in offered], chosen)
         self.forms.show_rows(
@@ -142,7 +141,9 @@ class FormsPart(DialogPart):
         """Show what the chosen model allows; the sizes follow when its file has been read."""
         self._show_sizes(0)
         found = offer_tuned(self.tuned, self._offer, self.model.value, with_merged=False)
-        self.rows[2].setVisible(bool(found) and self._offer.has_trainer)  # the training environment merges adapters
+        self.rows[2].setVisible(
+            bool(found) and self._offer.files.has_trainer
+        )  # the training environment merges adapters
 
     def _show_sizes(self, parameters: int) -> None:
         """Show the sizes of the quantizations. `parameters`: number of the model's parameters; 0: unknown."""
@@ -176,7 +177,7 @@ class QuestionsPart(DialogPart):
         super().__init__(theme)
         self._sets = offer.sets
         self._chosen_set: str | None = set_name or None  # None: the user has not chosen; "": none of the sets
-        self._shipped = 0
+        self._shipped = offer.files.shipped_count
         self._kind = ""
         self.set = ChoiceBox()
         self.set.changed.connect(self._on_chosen)
@@ -189,11 +190,6 @@ class QuestionsPart(DialogPart):
     def show_kind(self, kind: str) -> None:
         """Offer the sets that fit a kind. `kind`: one of `study_dialog_rules.KINDS`, or ""."""
         self._kind = kind
-        self._offer_question_sets()
-
-    def show_shipped(self, count: int) -> None:
-        """Show the number of questions that are shipped with the app."""
-        self._shipped = count
         self._offer_question_sets()
 
     def request_fields(self) -> dict[str, Any]:
@@ -219,9 +215,7 @@ class QuestionsPart(DialogPart):
         self._show_limit()
 
     def _general(self) -> str:
-        return join_facts(
-            phrase("evaluation.general_questions"), _questions_text(self._shipped) if self._shipped else ""
-        )
+        return join_facts(phrase("evaluation.general_questions"), _questions_text(self._shipped))
 
 
 def _questions_text(count: int) -> str:
@@ -347,16 +341,15 @@ class ScalePart(DialogPart):
         self.control = QCheckBox(phrase("evaluation.also_train_controls_with_as"))
         self.control.setChecked(True)
         self._build()
+        splits = offer.files.splits
+        self.data.offer([(self._name(one), one.folder) for one in splits], None)
+        self.data.setEnabled(bool(splits))
         bases = study_dialog_rules.trainable(offer.models)
         chosen = study_dialog_rules.first_base(offer.models, bases, offer.current_model_id)
         self.base.offer([(offer.name(model), model) for model in bases], chosen)
         self.preset.offer(
             [(training_errors.preset_name(one), one) for one in PRESETS], training_errors.RECOMMENDED_PRESET
         )
-
-    def show_splits(self, splits: Sequence[SplitChoice]) -> None:
-        self.data.offer([(self._name(one), one.folder) for one in splits], self.data.value)
-        self.data.setEnabled(bool(splits))
 
     @property
     def problem(self) -> str:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.base.wording import phrase
 from app.documents.records import DocumentCollection
@@ -18,6 +19,7 @@ from app.evaluation.study.request import LEAST_SCALE_ROWS, PAPER_FORMS, StudyReq
 from app.inference.local_model import LocalModel
 from app.inference.quantizations import QUANTIZATIONS
 from app.models import base_models, local_models
+from app.training.runs.training_list import SplitChoice
 from app.uikit.localization import format_about_time, format_gigabytes, join_facts, join_names, with_note
 
 # choices of the dialog
@@ -37,6 +39,16 @@ _PROBLEMS = {
 }
 
 
+class DialogFiles(NamedTuple):
+    """What the dialog needs of files."""
+
+    sets: list[StoredQuestionSet]
+    splits: list[SplitChoice]
+    study_names: dict[str, str]  # an unused name for each of KINDS
+    shipped_count: int  # questions that are shipped with the app
+    has_trainer: bool  # there is a training environment
+
+
 @dataclass(frozen=True, slots=True)
 class DialogOffer:
     """The choices of the dialog at the time when it was opened."""
@@ -45,9 +57,9 @@ class DialogOffer:
     names: Mapping[str, str]  # distinct names by a model's id
     collections: Sequence[DocumentCollection]
     sets: Sequence[StoredQuestionSet]  # without damaged ones
+    files: DialogFiles
     context_tokens: int
     current_model_id: str
-    has_trainer: bool
     missing: frozenset[str] = frozenset()  # ids of models with missing files
 
     def name(self, model: LocalModel) -> str:
@@ -65,11 +77,8 @@ class DialogOffer:
         )
 
 
-def obstacle(kind: str, offer: DialogOffer, splits: int | None) -> str:
-    """Return the code of the reason why a kind cannot be chosen; "" if it can.
-
-    `kind`: one of KINDS. `splits`: number of split data; None: still being read.
-    """
+def obstacle(kind: str, offer: DialogOffer) -> str:
+    """Return the code of the reason why a kind cannot be chosen, which is one of KINDS; "" if it can."""
     models = local_models.answering(offer.models)
     if not models:
         return "no_model"
@@ -82,13 +91,11 @@ def obstacle(kind: str, offer: DialogOffer, splits: int | None) -> str:
             return "one_model"
         case "thinking" if not any(map(local_models.thinking_of, models)):
             return "no_thinking"
-        case "quantizations" if not to_quantize(models, has_trainer=offer.has_trainer):
+        case "quantizations" if not to_quantize(models, has_trainer=offer.files.has_trainer):
             return "no_environment"
-        case "scale" if not offer.has_trainer:
+        case "scale" if not offer.files.has_trainer:
             return "no_environment"
-        case "scale" if splits is None:
-            return "looking"
-        case "scale" if not splits:
+        case "scale" if not offer.files.splits:
             return "no_split"
         case "scale" if not trainable(models):
             return "no_base"

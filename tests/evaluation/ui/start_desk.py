@@ -106,12 +106,12 @@ class StartDesk(Driver):
             current_model_id=lambda: "one",
             locate=self.locate,
         )
-        dialog = StudyDialog(self.theme, model, model.offer(*model.look()), self.window, question_set)
+        dialog = StudyDialog(self.theme, model, model.offer(model.look()), self.window, question_set)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
         self.qtbot.addWidget(dialog)
         dialog.request_made.connect(self.wishes.append)
+        dialog.choose_first()
         dialog.show()
-        self.until(lambda: dialog.expert.name.placeholderText() or not dialog.kinds.key)
         if kind:
             self.click(dialog.kinds.answers[kind].radio)
         return dialog

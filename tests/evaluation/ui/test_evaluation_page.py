@@ -150,7 +150,7 @@ class Scene(Driver):
         self.until(lambda: self.page.start_action.dialog is not None)
         dialog = self.page.start_action.dialog
         assert dialog is not None
-        self.until(lambda: dialog.isVisible() and dialog._splits is not None)
+        self.until(dialog.isVisible)
         self.click(dialog.kinds.answers["models"].radio)
         for row in dialog.part("models").models.rows.values():
             row.box.setChecked(True)

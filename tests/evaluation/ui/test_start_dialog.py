@@ -244,7 +244,7 @@ def test_folded_settings_become_part_of_the_wish(desk: StartDesk) -> None:
 
 def test_the_keyboard_alone_begins_a_study(desk: StartDesk) -> None:
     dialog = desk.ask()
-    assert QApplication.focusWidget() is dialog.kinds.answers["documents"].radio
+    desk.until(lambda: QApplication.focusWidget() is dialog.kinds.answers["documents"].radio)
     desk.press(KEY.Key_Down, at=dialog.kinds.answers["documents"].radio)
     assert dialog.kinds.key == "models"
     for _ in range(40):

@@ -12,8 +12,9 @@ from app.documents.records import DocumentCollection
 from app.evaluation.question_sets import StoredQuestionSet
 from app.evaluation.study.request import AnswerParameters, StudyRequest
 from app.evaluation.ui import study_dialog_rules
-from app.evaluation.ui.study_dialog_rules import DialogOffer
+from app.evaluation.ui.study_dialog_rules import DialogFiles, DialogOffer
 from app.inference.local_model import LocalModel, TuningRecord
+from app.training.runs.training_list import SplitChoice
 
 BASE = LocalModel("b", "土台", "/b.gguf", 1, "llama", "Q4_K_M", 4096, 1.0)
 OTHER = dataclasses.replace(BASE, id="o", name="別", path="/o.gguf")
@@ -23,7 +24,9 @@ TUNED = dataclasses.replace(BASE, id="t", name="言い回し", tuned=TOLD, adapt
 NEWER = dataclasses.replace(TUNED, id="n", name="書式", added_at=3.0)
 COLLECTION = DocumentCollection(1, "基準", documents=2)
 STORED = StoredQuestionSet("現場", "internal", ())
-ALL = DialogOffer((BASE, OTHER), {}, (COLLECTION,), (STORED,), 4096, "", has_trainer=True)
+FILES = DialogFiles([STORED], [SplitChoice("敬体", "/split")], {}, 24, has_trainer=True)
+ALL = DialogOffer((BASE, OTHER), {}, (COLLECTION,), (STORED,), FILES, 4096, "")
+UNTRAINED = {"files": FILES._replace(has_trainer=False)}
 SCOPE = (CollectionRef(1, "基準"),)
 
 DOCUMENTS = StudyRequest("documents", AnswerParameters(), "現場", models=(BASE,), scope=SCOPE)
@@ -45,18 +48,15 @@ SCALE = StudyRequest("scale", AnswerParameters(), models=(BASE,), data="/split",
         ("thinking", {}, "no_thinking"),
         ("thinking", {"models": (dataclasses.replace(BASE, form_id="qwen3"),)}, ""),
         ("quantizations", {}, ""),
-        ("quantizations", {"has_trainer": False}, "no_environment"),
-        ("quantizations", {"has_trainer": False, "models": (dataclasses.replace(BASE, quantization="BF16"),)}, ""),
-        ("scale", {"has_trainer": False}, "no_environment"),
+        ("quantizations", UNTRAINED, "no_environment"),
+        ("quantizations", {**UNTRAINED, "models": (dataclasses.replace(BASE, quantization="BF16"),)}, ""),
+        ("scale", UNTRAINED, "no_environment"),
+        ("scale", {"files": FILES._replace(splits=[])}, "no_split"),
         ("scale", {}, "no_base"),  # their files are gone
     ],
 )
 def test_a_comparison_is_open_where_there_is_what_it_takes(kind: str, change: dict[str, Any], code: str) -> None:
-    assert study_dialog_rules.obstacle(kind, dataclasses.replace(ALL, **change), 1) == code
-
-
-def test_amounts_of_data_are_compared_where_there_is_a_split() -> None:
-    assert [study_dialog_rules.obstacle("scale", ALL, splits) for splits in (None, 0)] == ["looking", "no_split"]
+    assert study_dialog_rules.obstacle(kind, dataclasses.replace(ALL, **change)) == code
 
 
 @pytest.mark.parametrize("wish", [DOCUMENTS, MODELS, FORMS, SCALE])
