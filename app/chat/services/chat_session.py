@@ -389,7 +389,8 @@ class ChatSession(OpenConversation):
             self.conversation, line, own_choices or Choices(), is_action=action is not None
         )
         # In a turn of its own, because a list of thousands of conversations takes as long as all of the above.
-        QTimer.singleShot(1, self, self._conversations.note_change)  # 0 would come before all other events
+        # 0 would come before all other events.
+        QTimer.singleShot(1, self, lambda: self._conversations.note_change(question.conversation_id))
         self._change(lambda: self._answer(question.id, plan))
         return True
 

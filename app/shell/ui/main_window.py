@@ -445,9 +445,7 @@ class MainWindow(QMainWindow):
 
     def _on_conversations_changed(self) -> None:
         stored = self._conversations
-        self.sidebar.show_conversations(
-            stored.all_conversations(), stored.folders(), stored.with_drafts(), stored.binned_count()
-        )
+        self.sidebar.show_conversations(stored.listed(), stored.folders(), stored.with_drafts(), stored.binned_count())
         self.sidebar.traffic.refresh()
 
     def _show_downloads(self) -> None:
@@ -483,11 +481,13 @@ class MainWindow(QMainWindow):
     def _on_answer_settings_changed(self) -> None:
         """Update the list of conversations, because its settings influence the open conversation's label."""
         if self._session.conversation is not None:
+            self._conversations.mark_changed(self._session.conversation.id)
             self._on_conversations_changed()
 
-    def _on_answer_finished(self, _message: Message) -> None:
+    def _on_answer_finished(self, message: Message) -> None:
         """Update the list of conversations, because an answer may change its conversation's confidentiality label."""
         self.sidebar.conversations.set_message_in_progress(None)
+        self._conversations.mark_changed(message.conversation_id)
         self._on_conversations_changed()
 
     def _on_temporary_left(self) -> None:

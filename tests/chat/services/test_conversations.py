@@ -1,7 +1,10 @@
 """The stored conversations as a collection: what the window changes, and what an undo brings back."""
 
+import pytest
+
 from app.chat.organizer import ConversationOrganizer
 from app.chat.services.conversations import Conversations
+from app.chat.store import Store
 from tests.chat.driver import fill_disk, store_thread
 
 
@@ -27,6 +30,32 @@ def test_what_is_erased_is_gone_from_the_bin_at_once_and_from_the_database_soon(
     assert store.database.read("SELECT id FROM message") != []
     qtbot.waitUntil(lambda: store.database.read("SELECT id FROM message") == [])
     qtbot.waitUntil(lambda: store.database.read("SELECT id FROM conversation") == [])
+
+
+def test_of_what_is_listed_only_the_conversation_that_changed_is_read_again(store, qtbot, monkeypatch):
+    conversations = Conversations(store)
+    first, second, third = (store.add_question(text).conversation_id for text in ("一", "二", "三"))
+    assert [one.id for one in conversations.listed()] == [third, second, first]
+    before = conversations.listed()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "conversations", lambda: pytest.fail("all were read"))
+        store.add_question("また", first)
+        new = store.add_question("四").conversation_id
+        conversations.note_change(first)
+        conversations.mark_changed(new)
+        assert [one.id for one in conversations.listed()] == [new, first, third, second]
+        assert [one.id for one in before] == [third, second, first]  # who shows it is not changed behind its back
+        store.database.write("UPDATE conversation SET binned_at = 1 WHERE id = ?", third)
+        conversations.note_change(third)
+        assert [one.id for one in conversations.listed()] == [new, first, second]
+    assert conversations.listed() == conversations.all_conversations()
+    conversations.rename(second, "改名")
+    conversations.pin([new])
+    assert conversations.listed() == conversations.all_conversations()
+    with Store.open_second(conversations.path) as elsewhere:
+        elsewhere.add_question("別の窓", second)
+    conversations.refresh()
+    assert conversations.listed() == conversations.all_conversations()
 
 
 def test_a_disk_that_fills_up_while_erasing_is_told_once(store, qtbot, monkeypatch):
