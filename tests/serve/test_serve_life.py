@@ -216,6 +216,7 @@ def test_a_key_can_be_given_as_a_file(data: Path, base: Path, tmp_path: Path) ->
 
 def test_a_port_that_is_taken_is_said_and_the_usual_one_gives_way(data: Path, base: Path) -> None:
     with socket.socket() as usual:
+        usual.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server, which was here a moment ago
         with contextlib.suppress(OSError):  # another program has it
             usual.bind(("127.0.0.1", serve.PORT))
             usual.listen()

@@ -64,13 +64,12 @@ def _start(parts: AppContext, kind: str) -> StudyDialog:
     page = _page(parts)
     choice = SplitChoice("窓口の応対", "/x", "応対.csv", 90, 30)
     model = page.start_action.model
-    model.look = lambda: (question_sets.list_all(model.paths.questions), True)  # type: ignore[method-assign]
-    model.splits = lambda: [choice]  # type: ignore[method-assign]
+    look = model.look
+    model.look = lambda: look()._replace(splits=[choice], has_trainer=True)  # type: ignore[method-assign]
     page.start_action.ask()
     process_until(lambda: page.start_action.dialog and page.start_action.dialog.isVisible())
     dialog = page.start_action.dialog
     assert dialog is not None
-    process_until(lambda: dialog._splits is not None)
     dialog.kinds.answers[kind].radio.click()
     return dialog
 
