@@ -128,7 +128,7 @@ def with_ids(questions: Iterable[Question]) -> tuple[tuple[Question, ...], tuple
             taken[wanted] = number = taken.get(wanted, 1) + 1
             id = f"{wanted[: NAME_CHARACTERS - 10]}-{number}"
         taken.setdefault(id, 1)
-        named.append(replace(question, id=id))
+        named.append(question if id == question.id else replace(question, id=id))
     pairs = zip(questions, named, strict=True)
     return tuple(named), tuple((old.id, new.id) for old, new in pairs if old.id not in ("", new.id))
 
@@ -205,10 +205,12 @@ def _why_none(data_records: DataRecords, columns: QuestionColumns, skipped: Sequ
 
 # ------------------------------------------------------------------------ writing
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
+
 
 def to_lines(questions: Iterable[Question]) -> bytes:
     """Write the questions in the canonical form: one JSON object a line with sorted keys, without default values."""
-    rows = (json.dumps(question_rows.as_object(one), ensure_ascii=False, sort_keys=True) for one in questions)
+    rows = (_ENCODER.encode(question_rows.as_object(one)) for one in questions)
     return "".join(f"{row}\n" for row in rows).encode("utf-8", "replace")
 
 

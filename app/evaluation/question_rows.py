@@ -3,7 +3,6 @@
 `columns.toml` lists the names by which the columns are recognised.
 """
 
-import dataclasses
 import functools
 import json
 import re
@@ -166,6 +165,8 @@ def _first_value(values: dict[str, Any], columns: Sequence[str]) -> Any:
 
 def _text(value: Any) -> str:
     """Return a value as text. Numbers are valid answers; a spreadsheet stores 5 as 5.0."""
+    if isinstance(value, str) or value is None:
+        return text_from_value(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return text_from_value(str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value)
@@ -249,13 +250,18 @@ def as_object(question: Question) -> dict[str, Any]:
         "question": question.text,
         "reference": question.reference,
         "must_include": list(question.must_include),
-        "gold": [_filled(dataclasses.asdict(gold)) for gold in question.gold],
+        "gold": [_gold_object(gold) for gold in question.gold],
         "category": question.category,
         "group": question.group,
         "origin": question.origin,
         COLLECTIONS: list(question.collections),
     }
     return _filled(found) | ({} if question.is_answerable else {"answerable": False})
+
+
+def _gold_object(gold: Gold) -> dict[str, Any]:
+    """Return what `dataclasses.asdict` does, in a tenth of its time, without default values."""
+    return _filled({"quote": gold.quote, "document": gold.document, "heading": gold.heading, "page": gold.page})
 
 
 def _filled(values: dict[str, Any]) -> dict[str, Any]:

@@ -171,8 +171,10 @@ def store(
     questions_unreadable (a file could not hold the questions), question_set_unknown, question_set_taken,
     question_set_outdated (these with `expected_sha256`), journal_busy, and as `output_file.export_error`.
     """
-    questions = question_files.from_lines(question_files.to_lines(questions), name)
-    raw = question_files.to_lines(questions)
+    given, raw = tuple(questions), question_files.to_lines(questions)
+    questions = question_files.from_lines(raw, name)
+    if questions != given:
+        raw = question_files.to_lines(questions)
     sha256 = hashlib.sha256(raw).hexdigest()
     with _locked(folder):
         _check_newest(folder, name, expected_sha256)

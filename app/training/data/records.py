@@ -369,6 +369,8 @@ def text_from_value(value: Any, where: str = "") -> str:
         raise RowRefusedError("too_long", f"{len(text):,}")
     if text in CELL_ERRORS:
         raise RowRefusedError("cell_error", text)
+    if text.isprintable():  # then all of it is visible but single blanks, and it does not begin with one
+        return text
     if wrong := _not_character(text):
         raise RowRefusedError("not_characters", f"U+{ord(wrong):04X}")
     return text if any(unicodedata.category(character)[0] not in "CZ" for character in text) else ""
