@@ -20,6 +20,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 os.environ.pop("KOTAE_DATA_DIR", None)
 os.environ["LC_ALL"] = "C.UTF-8"  # windows that tests start speak Japanese, whatever the developer speaks
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # as `app.base.programs`; torch too imports numpy
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a child that compiles all modules anew takes a third longer to start
 
 # A shell that starts this in the background of a script lets it ignore SIGINT, and nohup SIGHUP; a child inherits that

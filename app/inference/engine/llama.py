@@ -21,7 +21,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
+
+if "llama_cpp" not in sys.modules:  # without the class `Llama`, whose jinja2 and disk cache take as long as all else
+    sys.modules["llama_cpp.llama"] = ModuleType("llama_cpp.llama")
+    import llama_cpp
+
+    del sys.modules["llama_cpp.llama"]
 
 import llama_cpp
 import numpy as np

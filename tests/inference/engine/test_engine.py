@@ -5,6 +5,8 @@ import os
 import random
 import signal
 import string
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -33,6 +35,7 @@ from app.inference.engine.messages import (
 )
 from tests import model_files as models
 from tests.embedding_model import tiny_bert
+from tests.forked_program import ROOT
 from tests.inference.engine.child import Child
 
 LONG = "橋の点検では、ひび割れの幅を測る。" * 12
@@ -46,6 +49,16 @@ def test_the_facts_are_those_of_the_file_and_of_the_context(child: Child, tiny_m
     assert facts.compute_bytes > 0
     assert facts.gpu_layers > 0 or facts.gpu_reason in ("no_backend", "no_device")
     assert child.load(tiny_model, context_tokens=100_000).context_tokens == 512  # not longer than trained
+
+
+def test_the_engine_starts_without_what_llama_cpp_python_has_beside_its_bindings() -> None:
+    code = (
+        "import sys; from app.inference.engine import llama_backend; "
+        "print(*{'jinja2', 'diskcache', 'llama_cpp.llama'} & sys.modules.keys()); "
+        "from llama_cpp.llama import Llama; print(Llama.__name__)"  # who wants it still gets it
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["", "Llama"]
 
 
 def test_a_quantized_cache_is_smaller_and_read_back_from_the_engine(child: Child, starter_model: Path) -> None:

@@ -11,7 +11,6 @@ import io
 import itertools
 import math
 import os
-import statistics
 import subprocess
 import sys
 import threading
@@ -105,6 +104,8 @@ def fit_scale(recognizer: Recognizer, width_pt: float, height_pt: float) -> floa
 
 def place_glyphs(words: Sequence[Word], scale: float) -> "list[Glyph]":
     """Return the characters of words as glyphs that share their line's length. `scale`: pixels per point."""
+    import statistics  # takes 3 ms, and few pages are recognized
+
     from app.documents.reading.pdf.pdf_page import Glyph  # with PDFium, which most processes do without
 
     found: list[Glyph] = []
