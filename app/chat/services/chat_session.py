@@ -430,6 +430,7 @@ class ChatSession(OpenConversation):
         else:
             answer = self._store.add_answer(question_id, plan)
             self.message_added.emit(answer)
+        self._conversations.mark_changed(answer.conversation_id)
         if not is_next:
             self._show_conversation(answer.conversation_id)
         model = model or local_models.NO_MODEL
@@ -448,6 +449,8 @@ class ChatSession(OpenConversation):
         run.text_received.connect(self._on_text_received)
         writer.problem_occurred.connect(self.problem_occurred)
         writer.ended.connect(self._on_ended)
+        # After a full disk the end is stored later, and may change the label.
+        writer.destroyed.connect(lambda: self._conversations.mark_changed(answer.conversation_id))
         writer.start()
 
     def _on_text_received(self, piece: str) -> None:

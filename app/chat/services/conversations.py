@@ -131,7 +131,7 @@ class Conversations(QObject):
 
     def note_change(self, conversation_id: int | None = None) -> None:
         """Emit `changed` because another object has written to a conversation, or to several (None)."""
-        self.mark_changed(conversation_id)
+        self.mark_changed(None if self._store.database.is_changed_elsewhere() else conversation_id)
         self.changed.emit()
 
     def mark_changed(self, conversation_id: int | None) -> None:

@@ -1,5 +1,7 @@
 """The stored conversations as a collection: what the window changes, and what an undo brings back."""
 
+import itertools
+
 import pytest
 
 from app.chat.organizer import ConversationOrganizer
@@ -33,6 +35,7 @@ def test_what_is_erased_is_gone_from_the_bin_at_once_and_from_the_database_soon(
 
 
 def test_of_what_is_listed_only_the_conversation_that_changed_is_read_again(store, qtbot, monkeypatch):
+    monkeypatch.setattr(store.database, "clock", itertools.count(1.0).__next__)
     conversations = Conversations(store)
     first, second, third = (store.add_question(text).conversation_id for text in ("一", "二", "三"))
     assert [one.id for one in conversations.listed()] == [third, second, first]
@@ -54,6 +57,9 @@ def test_of_what_is_listed_only_the_conversation_that_changed_is_read_again(stor
     assert conversations.listed() == conversations.all_conversations()
     with Store.open_second(conversations.path) as elsewhere:
         elsewhere.add_question("別の窓", second)
+        conversations.note_change(first)
+        assert conversations.listed() == conversations.all_conversations()
+        elsewhere.add_question("また", second)
     conversations.refresh()
     assert conversations.listed() == conversations.all_conversations()
 
