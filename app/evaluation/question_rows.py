@@ -165,8 +165,6 @@ def _first_value(values: dict[str, Any], columns: Sequence[str]) -> Any:
 
 def _text(value: Any) -> str:
     """Return a value as text. Numbers are valid answers; a spreadsheet stores 5 as 5.0."""
-    if isinstance(value, str) or value is None:
-        return text_from_value(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return text_from_value(str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value)

@@ -1,6 +1,7 @@
 """Question sets are read from what people have, written to what people use, and the same again when read back."""
 
 import csv
+import dataclasses
 import json
 import random
 import re
@@ -399,3 +400,8 @@ def test_a_folder_and_a_table_without_questions_are_refused_the_latter_with_its_
         with pytest.raises(AppError) as raised:
             table(tmp_path, head, ["山田", "30"])
         assert "列：氏名" in wording.describe_error(raised.value).message
+
+
+def test_every_field_of_a_passage_is_written() -> None:
+    gold = Gold("引用", "文書", ("章",), 3)
+    assert question_rows.as_object(Question("q", "質問", gold=(gold,)))["gold"] == [dataclasses.asdict(gold)]

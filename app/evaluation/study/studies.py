@@ -8,7 +8,7 @@ folders, and can be restored.
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -260,8 +260,13 @@ def restore(evaluations: Path, reference: str) -> StudyEntry:
 
 def free_name(evaluations: Path, name: str) -> str:
     """Return the name, with a number appended if a study already has it, even one in the bin."""
+    return free_names(evaluations, [name])[0]
+
+
+def free_names(evaluations: Path, names: Iterable[str]) -> list[str]:
+    """Return `free_name` of each name."""
     taken = {one.study.name for one in (*list_all(evaluations), *list_all(evaluations / BIN)) if one.study}
-    return unique_name(name, taken)
+    return [unique_name(name, taken) for name in names]
 
 
 def _move(folder: Path, target: Path) -> Path:

@@ -67,7 +67,7 @@ class StartStudyAction(QObject):
         self.dialog: StudyDialog | None = None  # from just before it opens to its end
 
     def ask(self, question_set: str = "") -> None:
-        """Read the question sets in the background, then open the dialog.
+        """Read in the background what the dialog offers, then open it.
 
         `question_set`: the chosen set; "": the user chooses the set too.
         """

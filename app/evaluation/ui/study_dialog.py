@@ -342,7 +342,7 @@ class StudyDialog(QDialog):
         self.fold_button.setText(phrase("common.hide_details" if is_open else "common.show_details"))
 
     def _on_unreadable(self, error: AppError) -> None:
-        raise error  # parts that cannot be read are left out
+        raise error  # the sizes are left out
 
     def _read_model(self) -> None:
         """Read the number of parameters of the chosen model, which gives the sizes of its quantizations."""

@@ -224,13 +224,11 @@ class StudyDialogModel:
         """Read what `offer` needs."""
         for model in self.models():
             local_models.thinking_of(model)  # reads the file of one with its own template, and remembers it
-        names = {
-            kind: studies.free_name(self.paths.evaluations, phrase(f"evaluation.study_kind.{kind}")) for kind in KINDS
-        }
+        names = [phrase(f"evaluation.study_kind.{kind}") for kind in KINDS]
         return DialogFiles(
-            question_sets.list_all(self.paths.questions),
+            [one for one in question_sets.list_all(self.paths.questions) if one.versions],
             training_list.list_splits(self.paths),
-            names,
+            dict(zip(KINDS, studies.free_names(self.paths.evaluations, names), strict=True)),
             len(question_sets.shipped().questions),
             self.trainer() is not None,
         )
@@ -249,7 +247,6 @@ class StudyDialogModel:
             models=models,
             names=local_models.distinct_names(models),
             collections=tuple(one for one in self.collections() if one.documents),
-            sets=tuple(one for one in files.sets if one.versions),
             files=files,
             context_tokens=self._context_tokens(),
             current_model_id=self._current_model_id(),

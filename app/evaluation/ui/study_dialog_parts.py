@@ -141,9 +141,8 @@ class FormsPart(DialogPart):
         """Show what the chosen model allows; the sizes follow when its file has been read."""
         self._show_sizes(0)
         found = offer_tuned(self.tuned, self._offer, self.model.value, with_merged=False)
-        self.rows[2].setVisible(
-            bool(found) and self._offer.files.has_trainer
-        )  # the training environment merges adapters
+        # The training environment merges adapters.
+        self.rows[2].setVisible(bool(found) and self._offer.files.has_trainer)
 
     def _show_sizes(self, parameters: int) -> None:
         """Show the sizes of the quantizations. `parameters`: number of the model's parameters; 0: unknown."""
@@ -175,7 +174,7 @@ class QuestionsPart(DialogPart):
     def __init__(self, theme: Theme, offer: DialogOffer, set_name: str) -> None:
         """Create the controls. `set_name`: name of the requested set; "": none."""
         super().__init__(theme)
-        self._sets = offer.sets
+        self._sets = offer.files.sets
         self._chosen_set: str | None = set_name or None  # None: the user has not chosen; "": none of the sets
         self._shipped = offer.files.shipped_count
         self._kind = ""
@@ -341,9 +340,7 @@ class ScalePart(DialogPart):
         self.control = QCheckBox(phrase("evaluation.also_train_controls_with_as"))
         self.control.setChecked(True)
         self._build()
-        splits = offer.files.splits
-        self.data.offer([(self._name(one), one.folder) for one in splits], None)
-        self.data.setEnabled(bool(splits))
+        self.data.offer([(self._name(one), one.folder) for one in offer.files.splits], None)
         bases = study_dialog_rules.trainable(offer.models)
         chosen = study_dialog_rules.first_base(offer.models, bases, offer.current_model_id)
         self.base.offer([(offer.name(model), model) for model in bases], chosen)

@@ -40,9 +40,9 @@ _PROBLEMS = {
 
 
 class DialogFiles(NamedTuple):
-    """What the dialog needs of files."""
+    """What `StudyDialogModel.look` found in files."""
 
-    sets: list[StoredQuestionSet]
+    sets: list[StoredQuestionSet]  # without damaged ones
     splits: list[SplitChoice]
     study_names: dict[str, str]  # an unused name for each of KINDS
     shipped_count: int  # questions that are shipped with the app
@@ -56,7 +56,6 @@ class DialogOffer:
     models: Sequence[LocalModel]
     names: Mapping[str, str]  # distinct names by a model's id
     collections: Sequence[DocumentCollection]
-    sets: Sequence[StoredQuestionSet]  # without damaged ones
     files: DialogFiles
     context_tokens: int
     current_model_id: str
@@ -83,7 +82,7 @@ def obstacle(kind: str, offer: DialogOffer) -> str:
     if not models:
         return "no_model"
     match kind:
-        case "documents" if not offer.sets:
+        case "documents" if not offer.files.sets:
             return "no_set"
         case "documents" if not offer.collections:
             return "no_collection"

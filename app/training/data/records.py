@@ -369,7 +369,7 @@ def text_from_value(value: Any, where: str = "") -> str:
         raise RowRefusedError("too_long", f"{len(text):,}")
     if text in CELL_ERRORS:
         raise RowRefusedError("cell_error", text)
-    if text.isprintable():  # then all of it is visible but single blanks, and it does not begin with one
+    if text.isprintable():  # then nothing in it is invisible but blanks, and it begins with none
         return text
     if wrong := _not_character(text):
         raise RowRefusedError("not_characters", f"U+{ord(wrong):04X}")

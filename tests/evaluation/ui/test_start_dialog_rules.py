@@ -25,7 +25,8 @@ NEWER = dataclasses.replace(TUNED, id="n", name="書式", added_at=3.0)
 COLLECTION = DocumentCollection(1, "基準", documents=2)
 STORED = StoredQuestionSet("現場", "internal", ())
 FILES = DialogFiles([STORED], [SplitChoice("敬体", "/split")], {}, 24, has_trainer=True)
-ALL = DialogOffer((BASE, OTHER), {}, (COLLECTION,), (STORED,), FILES, 4096, "")
+ALL = DialogOffer((BASE, OTHER), {}, (COLLECTION,), FILES, 4096, "")
+UNASKED = {"files": FILES._replace(sets=[])}
 UNTRAINED = {"files": FILES._replace(has_trainer=False)}
 SCOPE = (CollectionRef(1, "基準"),)
 
@@ -40,11 +41,11 @@ SCALE = StudyRequest("scale", AnswerParameters(), models=(BASE,), data="/split",
     [
         ("documents", {}, ""),
         ("documents", {"models": (SEARCH,)}, "no_model"),
-        ("documents", {"sets": ()}, "no_set"),
+        ("documents", UNASKED, "no_set"),
         ("documents", {"collections": ()}, "no_collection"),
         ("models", {}, ""),
         ("models", {"models": (BASE, SEARCH)}, "one_model"),
-        ("models", {"sets": ()}, ""),
+        ("models", UNASKED, ""),
         ("thinking", {}, "no_thinking"),
         ("thinking", {"models": (dataclasses.replace(BASE, form_id="qwen3"),)}, ""),
         ("quantizations", {}, ""),
