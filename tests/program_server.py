@@ -64,8 +64,9 @@ def main() -> None:
     from PySide6.QtGui import QGuiApplication
 
     import app.application
+    import app.base.html_report
     import app.cli
-    import app.inference.engine.llama_backend  # noqa: F401  (with numpy and jinja2)
+    import app.inference.engine.llama_backend  # noqa: F401  (with numpy, and the former with jinja2)
 
     gc.collect()
     gc.freeze()  # no child copies the memory of the modules to look for garbage in it

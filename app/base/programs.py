@@ -18,10 +18,10 @@ def own_program() -> list[str]:
 
 
 def prepare_child_environment() -> None:
-    """Set environment variables for this process and its children: the path of Kotae's code, and UTF-8 mode.
+    """Set environment variables for this process and its children: the path of Kotae's code, UTF-8 mode, and how long
+    numpy's threads run without work.
 
-    The threads that numpy starts sleep at once until they have work: by default each runs for .1 s of processor time at
-    every import (OpenBLAS, `THREAD_TIMEOUT`).
+    Each runs for .1 s of processor time at every import of numpy by default (OpenBLAS).
     """
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # the least, as a power of 2 in processor cycles
     if getattr(sys, "frozen", False):

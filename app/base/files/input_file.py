@@ -1,6 +1,7 @@
 """Open files of foreign folders only if they are regular files (a pipe would block), and read them up to a limit."""
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -63,8 +64,6 @@ def open_regular(path: Path) -> BufferedReader:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a regular file in hexadecimal. Raises OSError as `open_regular`."""
-    import hashlib  # OpenSSL takes 4 ms, and every process imports this module
-
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -55,10 +55,21 @@ def test_the_engine_starts_without_what_llama_cpp_python_has_beside_its_bindings
     code = (
         "import sys; from app.inference.engine import llama_backend; "
         "print(*{'jinja2', 'diskcache', 'llama_cpp.llama'} & sys.modules.keys()); "
-        "from llama_cpp.llama import Llama; print(Llama.__name__)"  # who wants it still gets it
+        "from llama_cpp.llama import Llama; print(Llama.__name__)"  # the module can still be imported
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["", "Llama"]
+
+
+def test_children_let_the_threads_of_numpy_sleep_unless_told_otherwise() -> None:
+    code = "import os; from app.base import programs; programs.prepare_child_environment(); print(os.environ[NAME])"
+    name, found = "OPENBLAS_THREAD_TIMEOUT", []
+    for value in ("", "20"):
+        environment = {key: one for key, one in os.environ.items() if key != name} | ({name: value} if value else {})
+        command = [sys.executable, "-c", code.replace("NAME", repr(name))]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        found.append(done.stdout.strip())
+    assert found == ["4", "20"]
 
 
 def test_a_quantized_cache_is_smaller_and_read_back_from_the_engine(child: Child, starter_model: Path) -> None:
