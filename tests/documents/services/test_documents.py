@@ -178,7 +178,10 @@ def test_a_document_that_is_being_read_can_be_read_in_another_way(driver, files)
     driver.wait_until_read()
     assert set(driver.states(collection).values()) == {"done"}
     assert driver.document(collection, "2.txt").chosen_encoding == "cp932"
-    assert driver.attempts() == ["1.txt", "2.txt", "2.txt", "3.txt"]
+    attempts = driver.attempts()
+    assert attempts[:2] == ["1.txt", "2.txt"]
+    assert sorted(set(attempts[2:])) == ["2.txt", "3.txt"]  # the child may have begun 3.txt before it was ended
+    assert attempts.count("2.txt") == 2
 
 
 def test_documents_that_the_child_has_next_can_be_removed_and_read_in_another_way(driver, files):
