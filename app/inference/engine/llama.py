@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-# The package has no attribute `Llama` then, whose module with jinja2 and a disk cache takes as long as all else here.
+# Import the package without its class `Llama`, whose jinja2 and disk cache take as long as all else here.
 if "llama_cpp" not in sys.modules:
     sys.modules["llama_cpp.llama"] = ModuleType("llama_cpp.llama")
     import llama_cpp
