@@ -1,6 +1,7 @@
 """JSON from elsewhere: bounded in size, depth and number of values, at one place for the whole program."""
 
 import ast
+import json
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -124,6 +125,14 @@ def test_a_long_text_is_read_as_a_short_one_is(odd):
     text = f'[{odd}, {{"a": 1, "a": [0.1, 2.2250738585072011e-308, null]}}]'
     *values, padding = strict_json.loads(f'{text[:-1]}, "{"x" * strict_json.FREE_VALUES}"]'.encode())
     assert (repr(values), len(padding)) == (repr(strict_json.loads(text)), strict_json.FREE_VALUES)
+
+
+def test_every_part_of_a_long_text_is_read():
+    rows = [{"id": at, "text": "点検" * (at % 7), "score": at / 3} for at in range(20_000)]
+    long = [{"rows": rows[at : at + 7000], "text": "x" * 300_000, "": None} for at in range(0, 20_000, 7000)]
+    for value in (rows, long, {"a": {"b": rows, "c": [], "d": {}}}, [rows, "x", 1], dict(enumerate("x" * 200_000))):
+        text = json.dumps(value, ensure_ascii=False)
+        assert strict_json.loads(text.encode()) == strict_json.loads(text) == json.loads(text)
 
 
 @pytest.mark.parametrize("wrong", ["01", "[1,]", '"\x01"', "{1: 2}", "1 2", '"\\x"', "\x0b1"])

@@ -22,7 +22,7 @@ from app.base.wording import phrase, unique_name
 from app.chat.presets import Choices
 from app.documents.grounding.grounding_record import CollectionRef
 from app.evaluation import question_files
-from app.evaluation.records import Evaluation, QuestionSet, ReportSection, System
+from app.evaluation.records import Evaluation, QuestionSet, ReportSection, System, SystemResult
 from app.inference.local_model import LocalModel
 
 if TYPE_CHECKING:
@@ -323,17 +323,20 @@ def read_results(folder: Path) -> tuple[Evaluation, tuple[ReportSection, ...]]:
         data = strict_json.loads(raw)
         if not isinstance(data, dict) or data.get("version") != RESULTS_VERSION:
             raise ValueError("another version")
+        # system by system, as one long call would hold up the window
+        systems, data["evaluation"]["systems"] = data["evaluation"]["systems"], []
         found = json_lines.convert_message(data, {"_Results": _Results})
-        _check_results(found.evaluation)
-    except (OSError, ValueError, TypeError) as error:
+        results = tuple(json_lines.convert(one, SystemResult) for one in systems)
+        _check_results(found.evaluation.questions, results)
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     if not authenticity.is_content_written_by_kotae(RESULTS, raw):
         raise AppError("evaluation_from_elsewhere", id=folder.name)
-    return found.evaluation, found.sections
+    return dataclasses.replace(found.evaluation, systems=results), found.sections
 
 
-def _check_results(evaluation: Evaluation) -> None:
+def _check_results(questions: QuestionSet, results: Iterable[SystemResult]) -> None:
     """Check that each answer belongs to a known question, because the tables rely on it. Raises ValueError."""
-    known = {question.id for question in evaluation.questions.questions}
-    if any(row.question_id not in known for result in evaluation.systems for row in result.rows):
+    known = {question.id for question in questions.questions}
+    if any(row.question_id not in known for result in results for row in result.rows):
         raise ValueError("an answer to no question")
