@@ -159,8 +159,8 @@ class EvaluationContent(QStackedWidget):
             self._on_unreadable(error)
             return
         if entry.state == "finished":
-            show = functools.partial(self._show_result, entry.folder, study)
-            self._reading.run(lambda: studies.read_results(entry.folder), show, self._on_unreadable)
+            # In a later turn, when the page has been painted: they would share the interpreter.
+            QTimer.singleShot(0, self, functools.partial(self._read_results, entry, study))
         else:
             self.study_view().show_study(dataclasses.replace(entry, study=study))
             self._show_view(self.study_view(), "study")
@@ -196,6 +196,11 @@ class EvaluationContent(QStackedWidget):
     def _on_combined(self, first: StudyEntry, evaluation: Evaluation) -> None:
         if first.study is not None:
             self._show_result(first.folder, first.study, (evaluation, ()))
+
+    def _read_results(self, entry: StudyEntry, study: Study) -> None:
+        if self.entry is entry:
+            show = functools.partial(self._show_result, entry.folder, study)
+            self._reading.run(lambda: studies.read_results(entry.folder), show, self._on_unreadable)
 
     def _show_result(self, folder: Path, study: Study, outcome: tuple[Evaluation, Sequence[ReportSection]]) -> None:
         view, chosen = self.result_view(), (self.entry, self.compared)
