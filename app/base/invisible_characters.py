@@ -48,7 +48,7 @@ _FLAG = lazy_pattern(
 )
 _KEYCAP = lazy_pattern("[0-9#*]\ufe0f\u20e3")
 _IDEOGRAPH = "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-_VARIANT = lazy_pattern(f"(?<={_IDEOGRAPH})[\ufe00-\ufe02\U000e0100-\U000e01ef]")
+_VARIANT = lazy_pattern(f"[\ufe00-\ufe02\U000e0100-\U000e01ef](?<={_IDEOGRAPH}.)")
 _ZWNJ, _ZWJ, _EMOJI_FORM = "\u200c", "\u200d", "\ufe0f"
 _MARKS_MAX = 3  # the most combining marks between a letter and a joiner
 _BEFORE_MAX = 8  # preceding characters that decide whether a character is kept: the longest flag has as many

@@ -336,7 +336,7 @@ class IndexEntry(Struct, frozen=True):
 IndexBatch = tuple[list[IndexEntry], TermCounts]
 
 
-def batches_of(sections: Sequence[Section]) -> Iterator[list[tuple[tuple[str, ...], str]]]:
+def batches_of(sections: Iterable[Section]) -> Iterator[list[tuple[tuple[str, ...], str]]]:
     """Yield heading path and text of the sections, in lists of about BATCH_CHARACTERS."""
     batch: list[tuple[tuple[str, ...], str]] = []
     characters = 0

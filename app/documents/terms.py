@@ -50,9 +50,10 @@ _PAIRS = """
 """
 
 _MODERN = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
+_OLD = lazy_pattern(f"[{''.join(map(chr, _MODERN))}]")
 
 _JAPANESE = "\u3005-\u3007\u3041-\u309f\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_SPACED = lazy_pattern(rf"(?<=[{_JAPANESE}])[ \u3000]+(?=[{_JAPANESE}])")
+_SPACED = lazy_pattern(rf"[ \u3000](?<=[{_JAPANESE}].)[ \u3000]*(?=[{_JAPANESE}])")
 _KANA = lazy_pattern("[\u3041-\u309f]")
 _WITHOUT_PAIRS = lazy_pattern("[\u4e00-\u9fff々]|.*[\u3041-\u3096].+|.+[\u3041-\u3096].*")
 
@@ -71,11 +72,15 @@ def extract_section_terms(section: Section) -> SectionTerms:
 
 def match_expression(query: str) -> str:
     """Return an FTS5 expression for the sections with every word of a query; "" for a query without words."""
-    return search_text.match_expression(invisible_characters.to_plain_text(query).translate(_MODERN))
+    return search_text.match_expression(_with_modern_kanji(invisible_characters.to_plain_text(query)))
 
 
 def _runs(text: str) -> list[str]:
-    return search_text.index_runs(invisible_characters.to_plain_text(text).translate(_MODERN))
+    return search_text.index_runs(_with_modern_kanji(invisible_characters.to_plain_text(text)))
+
+
+def _with_modern_kanji(text: str) -> str:
+    return text.translate(_MODERN) if _OLD.search(text) else text  # to search takes a tenth of the time
 
 
 _CONTENT = ("名詞", "動詞", "形容詞", "形状詞")

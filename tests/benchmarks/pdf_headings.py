@@ -49,7 +49,7 @@ class Score:
 
 
 def measure(pdf_file: Path, pages_folder: Path, pattern: str) -> Score:
-    found = sections.cut_and_count(pdf_reader.read(pdf_file, lambda *_: None))[0]
+    found = list(sections.Splitter(pdf_reader.read(pdf_file, lambda *_: None)).cut())
     texts = [(_squeezed(section.text), section) for section in found]
     pages = _pages(pdf_file)
     samples = headings = right_pages = 0
@@ -72,7 +72,7 @@ def _samples(folder: Path, pattern: str) -> Iterator[Sample]:
     read = [
         one
         for file in sorted(folder.glob(pattern))
-        for one in sections.cut_and_count(html.read(file, lambda *_: None, ""))[0]
+        for one in sections.Splitter(html.read(file, lambda *_: None, "")).cut()
     ]
     beginnings = [(_beginning(section), section) for section in read]
     often = Counter(words for words, _ in beginnings)

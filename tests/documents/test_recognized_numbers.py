@@ -102,9 +102,9 @@ def test_a_section_has_the_lowest_certainty_of_its_numbers_on_its_recognized_pag
     blocks = [Block("heading", "3.2.1 材料", 1, page=1), Block("paragraph", "値は24とする。", page=2)]
     blocks += [Block("heading", "3.2.2 値１，０００", 1, page=3), Block("paragraph", "値は24とする。", page=3)]
     pages = {1: {"3.2.1": 99, "24": 50}, 2: {"24": 70, "7": 1}}
-    found = sections.cut_and_count(ReadDocument(blocks, recognized=pages))[0]
+    found = list(sections.Splitter(ReadDocument(blocks, recognized=pages)).cut())
     assert [one.recognized for one in found] == [(("24", 70),), None]
-    found = sections.cut_and_count(ReadDocument(blocks, recognized={3: {"1000": 80, "24": 90, "3.2.2": 97}}))[0]
+    found = list(sections.Splitter(ReadDocument(blocks, recognized={3: {"1000": 80, "24": 90, "3.2.2": 97}})).cut())
     assert [one.recognized for one in found] == [None, (("3.2.2", 97), ("1000", 80), ("24", 90))]
 
 

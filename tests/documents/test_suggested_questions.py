@@ -9,7 +9,7 @@ from app.chat.services.retrieval_augmentation import RetrievalRequest
 from app.documents.grounding.grounding_record import CollectionRef
 from app.documents.library import Library
 from app.documents.reading import markdown
-from app.documents.reading.sections import cut_and_count
+from app.documents.reading.sections import Splitter
 from app.documents.records import Section
 from app.documents.retrieval.suggested_questions import suggest_questions
 from app.inference.prompts import Turn
@@ -98,7 +98,7 @@ def test_a_document_that_says_nothing_suggests_nothing(library: Library, text: s
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_the_sample_that_ships_suggests_three_questions_in_its_own_language(library: Library, language: str) -> None:
     text = (SAMPLES / f"sample.{language}.md").read_text("utf-8")
-    put(library, *cut_and_count(markdown.read(text, silent))[0])
+    put(library, *Splitter(markdown.read(text, silent)).cut())
     scope = scope_of(library, "基準")
     questions = suggest_questions(library.path, scope)
     assert len(questions) == 3

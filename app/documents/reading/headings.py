@@ -1,5 +1,6 @@
 """Parse the numbers of Japanese headings and articles (第４条 …, with a title above), and derive levels."""
 
+import functools
 import itertools
 import re
 import unicodedata
@@ -55,6 +56,7 @@ class HeadingNumber(Struct, frozen=True):
     length: int  # characters of the number in the folded text
 
 
+@functools.lru_cache(maxsize=64)  # readers and `sections` ask for the same lines several times in a row
 def fold(text: str) -> str:
     """Return the text with half-width characters and single spaces, for parsing numbers."""
     return " ".join(unicodedata.normalize("NFKC", text).split())

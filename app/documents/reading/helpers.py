@@ -11,7 +11,7 @@ import pickle
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -131,16 +131,32 @@ class Helpers:
     def __bool__(self) -> bool:
         return bool(self._helpers)
 
-    def map(self, work: Callable[[Part], Made], parts: Sequence[Part], own: Callable[[Part], Made]) -> Iterator[Made]:
-        """Yield `work(part)` for all parts in order, in helpers if they are many; `own`: the same for this process."""
-        if len(parts) < PARTS_LEAST:
-            yield from map(own, parts)
-            return
-        made: dict[int, Made] = {}
-        left = deque(range(len(parts)))
+    def map(self, work: Callable[[Part], Made], parts: Iterable[Part], own: Callable[[Part], Made]) -> Iterator[Made]:
+        """Return `work(part)` for all parts in order, from helpers if they are many; `own`: the same for this process.
+
+        All parts are taken now, and helpers work on the first ones while the others are made.
+        """
         for helper in list(self._helpers):
             while helper.parts:  # of an iteration that an error has ended
                 self._take(helper, deque(), {})
+        taken: list[Part] = []
+        left: deque[int] = deque()
+        made: dict[int, Made] = {}
+        for number, part in enumerate(parts):
+            taken.append(part)
+            left.append(number)
+            if number + 1 >= PARTS_LEAST:
+                self._share(work, taken, left, made)
+        return self._results(work, taken, left, made, own) if len(taken) >= PARTS_LEAST else map(own, taken)
+
+    def _results(
+        self,
+        work: Callable[[Part], Made],
+        parts: Sequence[Part],
+        left: deque[int],
+        made: dict[int, Made],
+        own: Callable[[Part], Made],
+    ) -> Iterator[Made]:
         next_part = 0
         while next_part < len(parts):
             self._share(work, parts, left, made)
@@ -186,3 +202,6 @@ class Helpers:
         helper.parts.clear()
         self._helpers.remove(helper)
         helper.close()
+
+
+NO_HELPERS = Helpers(0)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from msgspec import structs
+
 from app.base import invisible_characters, programs
 from app.base.errors import AppError
 from app.base.files.input_file import open_regular
@@ -23,7 +25,7 @@ from app.documents import records
 from app.documents.document_tables import batches_of, index_batch
 from app.documents.library import Library
 from app.documents.reading import limits, office_conversion, sections, text_blocks
-from app.documents.reading.helpers import Helpers
+from app.documents.reading.helpers import NO_HELPERS, Helpers
 from app.documents.reading.pdf import ocr as recognition
 from app.documents.reading.pdf.ocr import Recognizer
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument
@@ -191,7 +193,7 @@ def index_document(
     on_written: ProgressCallback,
     ocr_part: Path | None = None,
     conversion_folder: Path | None = None,
-    helpers: Helpers | None = None,
+    helpers: Helpers = NO_HELPERS,
 ) -> int:
     """Read a document and store its sections; return their number. Raises AppError, which its row does not have yet.
 
@@ -224,16 +226,18 @@ def index_document(
         source = office_conversion.convert(path, file_format, CONVERTED[file_format], conversion_folder, on_progress)
         read = sandbox.run_confined(lambda: read_as(file_format, source), [source, *readable], ())
     reading = clean_document(read)
-    cut, heading_letters = sections.cut_and_count(reading)
+    splitter = sections.Splitter(reading)
+    batches = helpers.map(index_batch, batches_of(splitter.cut()), index_batch)
+    cut = splitter.sections
     on_written(0, len(cut))
-    report = _complete_report(reading, cut, _lost_letters(reading, cut, heading_letters))
+    report = _complete_report(reading, cut, _lost_letters(reading, cut, splitter.heading_letters))
     library.put(
         dataclasses.replace(
             found, state="doubtful" if report.is_doubtful else "done", report=report, error_code="", error_facts={}
         ),
         cut,
         lambda done: on_written(done, len(cut)),
-        helpers.map(index_batch, list(batches_of(cut)), index_batch) if helpers else None,
+        batches,
     )
     return len(cut)
 
@@ -293,7 +297,7 @@ def _read_as(
     make_recognizer: Callable[[], Recognizer],
     ocr: bool,
     on_progress: ProgressCallback,
-    helpers: Helpers | None,
+    helpers: Helpers,
 ) -> ReadDocument:
     """Read a file in this format, whose libraries are loaded with the first document that has it."""
     match file_format:
@@ -329,7 +333,7 @@ def _read_as(
             from app.documents.reading import markdown, text_files
 
             text, codec = text_files.read_decoded(path, chosen_encoding)
-            reading = markdown.read(text, on_progress)
+            reading = markdown.read(text, on_progress, helpers)
             return dataclasses.replace(reading, report=dataclasses.replace(reading.report, encoding=codec))
         case "text":
             from app.documents.reading import text_files
@@ -350,7 +354,7 @@ def clean_document(reading: ReadDocument) -> ReadDocument:
         if block.kind != "paragraph" and "\n" not in block.text:
             text = text.replace("\n", " ")  # a line separator inside a cell or a title
         if text.strip():
-            blocks.append(block if text == block.text else dataclasses.replace(block, text=text))
+            blocks.append(block if text == block.text else structs.replace(block, text=text))
     # Counted here, because the removed characters cannot be counted later.
     share = garbled / max(1, sum(len(block.text) for block in reading.blocks))
     share = max(reading.report.garbled_share, share)

@@ -8,11 +8,13 @@ import itertools
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import headings
 from app.documents.reading import markdown_elements as tables
+from app.documents.reading.helpers import NO_HELPERS, Helpers
 from app.documents.reading.markdown_elements import MarkdownTable, join_paragraph, strip_inline
 from app.documents.reading.text_blocks import Block, ProgressCallback, ReadDocument, count_letters
 from app.documents.records import ReadingReport
@@ -63,6 +65,8 @@ def _clause(line: str) -> tuple[str, int]:
 
 
 DEPTH_MAX = 8  # levels of nested quotes and frames
+PART_CHARACTERS = 60_000  # of a part that a helper reads
+_NOT_PROSE = (" ", "|", "+", ">")  # of cells, rows of tables, and quotes
 PROGRESS_EVERY = 2000  # lines between two reports of progress
 
 _INDENT = "    "  # indent of code
@@ -85,24 +89,75 @@ _MARKUP = lazy_pattern(r"<[a-zA-Z/!][^<>]{0,500}>|\]\([^()\s]{0,500}\)|\{[^{}]{0
 _RULE = lazy_pattern(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
 
 
-def read(text: str, on_progress: ProgressCallback) -> ReadDocument:
+def read(text: str, on_progress: ProgressCallback, helpers: Helpers = NO_HELPERS) -> ReadDocument:
     """Read a Markdown text. Its table of contents is dropped, after supplying numbers of headings."""
     lines = text.expandtabs(4).splitlines()
-    reader = _Reader(lines, on_progress)
-    reader.read(lines, 0, 0)
-    title = next((block.text for block in reader.blocks if block.kind == "heading"), "")
-    letters = count_letters(_MARKUP.sub("", text)) - reader.left_out
-    return ReadDocument(reader.blocks, title, ReadingReport(tables=reader.tables), letters)
+    numbers = _numbers_in_contents(lines)
+
+    def read_here(part: _Part) -> _PartRead:
+        return _read_part(part, lambda line: on_progress(part.start + line, len(lines)))
+
+    blocks: list[Block] = []
+    tables = left_out = 0
+    for found in helpers.map(_read_part, _parts(lines, numbers), read_here):
+        blocks += found.blocks
+        tables += found.tables
+        left_out += found.left_out
+    title = next((block.text for block in blocks if block.kind == "heading"), "")
+    letters = count_letters(_MARKUP.sub("", text)) - left_out
+    return ReadDocument(blocks, title, ReadingReport(tables=tables), letters)
+
+
+class _Part(NamedTuple):
+    """Lines that are read without the rest of the document. `start`: the index of the first one. `numbers`: of all."""
+
+    text: str
+    start: int
+    numbers: dict[str, str]
+
+
+class _PartRead(NamedTuple):
+    blocks: list[Block]
+    tables: int
+    left_out: int  # letters of the table of contents
+
+
+def _parts(lines: list[str], numbers: dict[str, str]) -> Iterator[_Part]:
+    """Yield parts of at least PART_CHARACTERS that end with a sentence, so that they can be read one by one."""
+    start = characters = 0
+    fence = ""
+    for at, line in enumerate(lines):
+        if fence:
+            fence = "" if line.strip().startswith(fence) else fence
+        elif ("```" in line or "~~~" in line) and (found := _FENCE.match(line)):
+            fence = found[1]
+        elif characters >= PART_CHARACTERS and at > start + 1 and _ends_paragraph(lines, at):
+            yield _Part("\n".join(lines[start:at]), start, numbers)
+            start, characters = at, 0
+        characters += len(line)
+    yield _Part("\n".join(lines[start:]), start, numbers)
+
+
+def _ends_paragraph(lines: list[str], at: int) -> bool:
+    """Whether a sentence outside of tables and quotes ends before line `at`, and a blank line follows it."""
+    before, between, line = lines[at - 2 : at + 1]
+    is_sentence = before.endswith("。") and not before.startswith(_NOT_PROSE)
+    return is_sentence and not between.strip() and bool(line.strip()) and not line.startswith(" ")
+
+
+def _read_part(part: _Part, on_line: Callable[[int], None] = lambda _line: None) -> _PartRead:
+    reader = _Reader(part.numbers, on_line)
+    reader.read(part.text.split("\n"), 0, 0)
+    return _PartRead(reader.blocks, reader.tables, reader.left_out)
 
 
 class _Reader:
-    def __init__(self, lines: list[str], on_progress: ProgressCallback) -> None:
+    def __init__(self, numbers: dict[str, str], on_line: Callable[[int], None]) -> None:
         self.blocks: list[Block] = []
         self.tables = 0
-        self.left_out = 0  # letters of the table of contents
-        self._on_progress = on_progress
-        self._total = len(lines)
-        self._numbers = _numbers_in_contents(lines)
+        self.left_out = 0
+        self._on_line = on_line
+        self._numbers = numbers
         self._is_in_contents = False
 
     def read(self, lines: list[str], depth: int, width: int) -> None:
@@ -110,7 +165,7 @@ class _Reader:
         at = 0
         while at < len(lines):
             if depth == 0 and at % PROGRESS_EVERY == 0:
-                self._on_progress(at, self._total)
+                self._on_line(at)
             at = self._next(lines, at, depth, width)
 
     def _next(self, lines: list[str], at: int, depth: int, width: int) -> int:

@@ -10,6 +10,7 @@ from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading.text_blocks import is_japanese
 
 INLINE_CHARACTERS = 20_000  # longer text is not a paragraph, and searching it for unclosed markup would be slow
+_INLINE_SIGNS = lazy_pattern(r"[*_`\[\]<>^~\\{&]")
 _SUPERSCRIPTS = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
 _DELETED = lazy_pattern(r"~~.*?~~")
@@ -32,7 +33,7 @@ _ESCAPED_MARK = "\ue000"  # private use: replaces an escaped character while mar
 
 def strip_inline(text: str) -> str:
     """Return a line or paragraph without inline markup, with raised and lowered digits of Unicode (m³/s, H₂O)."""
-    if len(text) > INLINE_CHARACTERS or not any(sign in text for sign in "*_`[]<>^~\\{&"):
+    if len(text) > INLINE_CHARACTERS or not _INLINE_SIGNS.search(text):
         return text.strip()
     escaped: list[str] = []
 

@@ -6,8 +6,10 @@ paragraphs, table rows or, if necessary, sentences. Headings without text make n
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import headings
@@ -69,16 +71,6 @@ class _Clause:
     pieces: list[_Piece] = field(default_factory=list)
 
 
-def cut_and_count(reading: ReadDocument) -> tuple[list[Section], int]:
-    """Return the sections in the order of the document, and the number of letters of all headings."""
-    splitter = _Splitter()
-    for block in reading.blocks:
-        for part in _paragraphs(block):
-            splitter.take(part)
-    splitter.flush()
-    return [_with_certainty(one, reading.recognized) for one in splitter.sections], splitter.heading_letters
-
-
 def _with_certainty(section: Section, recognized: Mapping[int, Mapping[str, int]]) -> Section:
     """Return the section with the certainty of its numbers if it is on a page whose text was recognized."""
     pages = [recognized[page] for page in range(section.page, section.page_last + 1) if page in recognized]
@@ -94,44 +86,57 @@ def _paragraphs(block: Block) -> list[Block]:
     if block.kind != "paragraph" or "\n" not in block.text:
         return [block]
     parts = headings.split_at_articles(block.text)
-    return [dataclasses.replace(block, text=part) for part in parts] if len(parts) > 1 else [block]
+    return [structs.replace(block, text=part) for part in parts] if len(parts) > 1 else [block]
 
 
-class _Splitter:
-    def __init__(self) -> None:
+class Splitter:
+    """The sections of a document that have been cut so far, and the number of letters of the headings before them."""
+
+    def __init__(self, reading: ReadDocument) -> None:
         self.sections: list[Section] = []
         self.heading_letters = 0
+        self._reading = reading
         self._stack: list[_Entry] = []
         self._clause = _Clause(())
         self._articles = headings.ArticleNumbering()
 
-    def take(self, block: Block) -> None:
+    def cut(self) -> Iterator[Section]:
+        """Cut the document and yield its sections in order, each as soon as it is complete. Call it once."""
+        given = 0
+        for part in itertools.chain.from_iterable(map(_paragraphs, self._reading.blocks)):
+            self._take(part)
+            yield from self.sections[given:]
+            given = len(self.sections)
+        self._flush()
+        yield from self.sections[given:]
+
+    def _take(self, block: Block) -> None:
         folded = headings.fold(block.text) if len(block.text) <= headings.LONGEST else ""
         if block.kind == "heading":
             self._push(block, folded or headings.fold(block.text))
         elif tag := _TAG.fullmatch(folded.replace(" ", "")) if block.kind == "paragraph" else None:
-            self.flush()
+            self._flush()
             self._clause = _Clause(self._clause.path, tag[1])
         elif block.kind == "paragraph" and (article := self._article(block.text)):
             title = "" if headings.is_titled_article(article) else self._title_above()
-            self._push(dataclasses.replace(block, text=article + title), headings.fold(article), is_running=True)
+            self._push(structs.replace(block, text=article + title), headings.fold(article), is_running=True)
             self._clause.pieces.append(_Piece(block.text, block))
         elif block.kind == "paragraph" and (supplement := self._supplement(block.text)):
-            self._push(dataclasses.replace(block, text=supplement), headings.fold(supplement), is_running=True)
+            self._push(structs.replace(block, text=supplement), headings.fold(supplement), is_running=True)
             self._clause.pieces.append(_Piece(block.text, block))
         elif block.kind == "paragraph" and self._is_in_main_text() and headings.is_appended(folded):
             self._push(block, folded, number=_APPENDED)
         elif block.kind == "paragraph" and self._is_heading(folded):
             title = self._title_above() if headings.is_bare_article(folded) else ""
-            self._push(dataclasses.replace(block, text=block.text + title), folded)
+            self._push(structs.replace(block, text=block.text + title), folded)
         else:
             self._clause.pieces.append(_Piece(block.text, block, self._item(block, folded)))
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         """Make sections of the current clause, which ends here."""
         clause = self._clause
         if clause.pieces:
-            self.sections += _cut(clause)
+            self.sections += (_with_certainty(one, self._reading.recognized) for one in _cut(clause))
         clause.pieces = []
 
     def _is_heading(self, folded: str) -> bool:
@@ -172,7 +177,7 @@ class _Splitter:
     def _push(
         self, block: Block, folded: str, *, is_running: bool = False, number: headings.HeadingNumber | None = None
     ) -> None:
-        self.flush()
+        self._flush()
         number = number or headings.parse_number(folded) or headings.parse_item(folded)
         text = block.text if len(block.text) <= HEADING_LONGEST else f"{block.text[:HEADING_LONGEST]}…"
         rank, ordinal = (number.rank, number.ordinal) if number else (0, 0)

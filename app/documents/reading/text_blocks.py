@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
+from msgspec import Struct
+
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.records import PageBox, ReadingReport
 
@@ -65,8 +67,7 @@ BlockKind = Literal["heading", "paragraph", "row", "caption"]
 ProgressCallback = Callable[[int, int], None]  # done, total (pages, sheets, lines; total 0: unknown): a sign of life
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A heading, paragraph or list item, table row, or caption, in whole sentences.
 
     A row's cells are joined by " | "; a table's header row comes first and has `is_head`.

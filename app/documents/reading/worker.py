@@ -25,7 +25,7 @@ from app.base.isolation import sandbox
 from app.documents import records
 from app.documents.library import Library
 from app.documents.reading import indexing, limits, messages, office_conversion
-from app.documents.reading.helpers import Helpers, helper_count
+from app.documents.reading.helpers import NO_HELPERS, Helpers, helper_count
 from app.documents.reading.limits import PageTimeout
 from app.documents.reading.messages import (
     DocumentRemoved,
@@ -78,7 +78,7 @@ class ReadingWorker:
         writer: EventWriter,
         part: Path | None = None,
         conversion_folder: Path | None = None,
-        helpers: Helpers | None = None,
+        helpers: Helpers = NO_HELPERS,
     ) -> None:
         """Create the worker. `part`: RapidOCR's folder, or None. `conversion_folder`: see `office_conversion`."""
         self._database = database

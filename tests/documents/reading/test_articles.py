@@ -41,7 +41,7 @@ FOUND = [
 
 
 def sections_of(read: ReadDocument) -> list[tuple[tuple[str, ...], str]]:
-    return [(one.heading, one.text) for one in sections.cut_and_count(read)[0]]
+    return [(one.heading, one.text) for one in sections.Splitter(read).cut()]
 
 
 def cut_paragraphs(*texts: str) -> list[tuple[tuple[str, ...], str]]:

@@ -20,7 +20,8 @@ from app.evaluation.judge import rule_scoring as measuring
 def cut(kasensabo: Path) -> dict[str, list[Section]]:
     files = sorted((kasensabo / "standards_md").glob("*.md"))
     return {
-        file.name: sections.cut_and_count(markdown.read(file.read_text("utf-8"), lambda *_: None))[0] for file in files
+        file.name: list(sections.Splitter(markdown.read(file.read_text("utf-8"), lambda *_: None)).cut())
+        for file in files
     }
 
 

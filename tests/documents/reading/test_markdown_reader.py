@@ -230,3 +230,60 @@ def test_lines_of_spaces_are_read_in_no_time() -> None:
     assert (heading.kind, heading.text.split()) == ("heading", ["甲", "乙"])
     assert [block.kind for block in blocks(f"甲|乙\n{spaces}|丙\n")] == ["paragraph"]
     assert [block.kind for block in blocks("甲|乙\n|" + "---|" * 20_000 + "丙\n")] == ["paragraph"]
+
+
+TRICKY = """\
+# 総則
+
+目次
+
+[第1章 総則 [3](#a)](#a)
+
+目的を示す。
+
+```
+見本の文。
+
+囲みの中の文。
+```
+
+本文を置く。
+
+# 目次
+
+[第2章 設計 [5](#b)](#b)
+
+これで終わる。
+
+  ------ ------
+  区分   頻度
+
+  表の文。
+
+  ------ ------
+
+> 引用の文。
+続きの文。
+
+- 項目の文。
+
+    項目の続きの文。
+
+[]{#b}設計
+
+一　条の文。
+二　次の文。
+
+第3条　甲は、払う。
+
+終わりの文。
+"""
+
+
+def test_a_text_that_is_read_in_parts_gives_what_it_gives_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = markdown.read(TRICKY, lambda _done, _total: None)
+    monkeypatch.setattr(markdown, "PART_CHARACTERS", 1)
+    lines: list[int] = []
+    assert markdown.read(TRICKY, lambda line, _total: lines.append(line)) == whole
+    assert len(lines) == len(set(lines)) >= 5, "the parts, of which each tells its first line"
+    assert lines == sorted(lines)

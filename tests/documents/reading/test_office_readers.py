@@ -68,7 +68,7 @@ def test_styles_of_word_are_headings_lists_and_captions(tmp_path: Path) -> None:
         ("paragraph", 0, "2. 番号二"),
         ("caption", 0, "表1 数量"),
     ]
-    assert [section.heading for section in sections.cut_and_count(reading)[0]][1:] == [
+    assert [section.heading for section in sections.Splitter(reading).cut()][1:] == [
         ("第1章 総則",),
         ("第1章 総則", "1.1 適用範囲"),
     ]

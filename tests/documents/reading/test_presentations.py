@@ -50,7 +50,7 @@ def test_a_slide_is_a_heading_with_its_texts_and_notes(tmp_path: Path) -> None:
         Block("heading", "まとめ", 1, page=2),
         Block("paragraph", "以上。", page=2),
     ]
-    assert [(one.heading, one.page) for one in sections.cut_and_count(reading)[0]] == [
+    assert [(one.heading, one.page) for one in sections.Splitter(reading).cut()] == [
         (("堤高の 決定",), 1),
         (("まとめ",), 2),
     ]

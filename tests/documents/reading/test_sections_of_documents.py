@@ -8,7 +8,7 @@ from app.documents.records import PageBox, Section
 
 
 def cut(*found: Block) -> list[Section]:
-    return sections.cut_and_count(ReadDocument(list(found)))[0]
+    return list(sections.Splitter(ReadDocument(list(found))).cut())
 
 
 def heading(text: str, level: int = 0) -> Block:

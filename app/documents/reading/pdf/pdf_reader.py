@@ -13,7 +13,7 @@ from app.base import invisible_characters
 from app.base.errors import AppError
 from app.base.isolation import sandbox
 from app.documents.reading import limits
-from app.documents.reading.helpers import Helpers
+from app.documents.reading.helpers import NO_HELPERS, Helpers
 from app.documents.reading.pdf import ocr
 from app.documents.reading.pdf.pdf_lines import (
     GlyphRun,
@@ -168,7 +168,7 @@ def read(
     path: Path,
     on_progress: ProgressCallback,
     recognizer: ocr.Recognizer | None = None,
-    helpers: Helpers | None = None,
+    helpers: Helpers = NO_HELPERS,
 ) -> ReadDocument:
     """Read a PDF file, images with a `recognizer`. Raises AppError for a damaged, protected or too long one,
     OSError."""
@@ -271,7 +271,7 @@ class _Reader:
         document: Any,
         on_progress: ProgressCallback,
         recognizer: ocr.Recognizer | None,
-        helpers: Helpers | None,
+        helpers: Helpers,
     ) -> None:
         self._document = document
         self._on_progress = on_progress
