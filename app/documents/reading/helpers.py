@@ -69,6 +69,7 @@ class _Helper:
         with contextlib.suppress(OSError):  # the user's pipes may take no more memory
             fcntl.fcntl(ours_out, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             self.ahead = AHEAD
+            fcntl.fcntl(ours_in, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # a result does not wait until it is taken
         self.parts: deque[int] = deque()
 
     def begin(self, number: int, request: bytes) -> None:
@@ -136,18 +137,23 @@ class Helpers:
 
         All parts are taken now, and helpers work on the first ones while the others are made.
         """
-        for helper in list(self._helpers):
-            while helper.parts:  # of an iteration that an error has ended
-                self._take(helper, deque(), {})
         taken: list[Part] = []
         left: deque[int] = deque()
         made: dict[int, Made] = {}
-        for number, part in enumerate(parts):
+        for part in parts:
+            left.append(len(taken))
             taken.append(part)
-            left.append(number)
-            if number + 1 >= PARTS_LEAST:
+            if len(taken) == PARTS_LEAST:
+                self._finish_others()
+            if len(taken) >= PARTS_LEAST:
                 self._share(work, taken, left, made)
         return self._results(work, taken, left, made, own) if len(taken) >= PARTS_LEAST else map(own, taken)
+
+    def _finish_others(self) -> None:
+        """Wait for the parts of an iteration that an error has ended."""
+        for helper in list(self._helpers):
+            while helper.parts:
+                self._take(helper, deque(), {})
 
     def _results(
         self,

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from app.base.isolation import sandbox
 from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading import headings
 from app.documents.reading import markdown_elements as tables
@@ -66,7 +67,6 @@ def _clause(line: str) -> tuple[str, int]:
 
 DEPTH_MAX = 8  # levels of nested quotes and frames
 PART_CHARACTERS = 60_000  # of a part that a helper reads
-_NOT_PROSE = (" ", "|", "+", ">")  # of cells, rows of tables, and quotes
 PROGRESS_EVERY = 2000  # lines between two reports of progress
 
 _INDENT = "    "  # indent of code
@@ -99,7 +99,7 @@ def read(text: str, on_progress: ProgressCallback, helpers: Helpers = NO_HELPERS
 
     blocks: list[Block] = []
     tables = left_out = 0
-    for found in helpers.map(_read_part, _parts(lines, numbers), read_here):
+    for found in helpers.map(_read_in_helper, _parts(lines, numbers), read_here):
         blocks += found.blocks
         tables += found.tables
         left_out += found.left_out
@@ -123,29 +123,49 @@ class _PartRead(NamedTuple):
 
 
 def _parts(lines: list[str], numbers: dict[str, str]) -> Iterator[_Part]:
-    """Yield parts of at least PART_CHARACTERS that end with a sentence, so that they can be read one by one."""
-    start = characters = 0
+    """Yield parts of at least PART_CHARACTERS, each of which gives the blocks that it gives within the whole text.
+
+    They end where `_is_between_blocks` and outside of fences and tables; the last one begins before a fence that may
+    belong to something else.
+    """
+    start = characters = table_end = 0
     fence = ""
     for at, line in enumerate(lines):
         if fence:
             fence = "" if line.strip().startswith(fence) else fence
         elif ("```" in line or "~~~" in line) and (found := _FENCE.match(line)):
+            if (at and lines[at - 1].strip()) or (at <= table_end and "`" in found[2]):
+                break
             fence = found[1]
-        elif characters >= PART_CHARACTERS and at > start + 1 and _ends_paragraph(lines, at):
+        elif characters >= PART_CHARACTERS and at > max(start + 2, table_end) and _is_between_blocks(lines, at):
             yield _Part("\n".join(lines[start:at]), start, numbers)
             start, characters = at, 0
+        elif "---" in line and tables.DASHES.match(line):
+            ends = at > 0 and not tables.DASHES.match(lines[at - 1]) and not "".join(lines[at + 1 : at + 2]).strip()
+            table_end = 0 if ends else at + tables.DASHED_LINES
         characters += len(line)
     yield _Part("\n".join(lines[start:]), start, numbers)
 
 
-def _ends_paragraph(lines: list[str], at: int) -> bool:
-    """Whether a sentence outside of tables and quotes ends before line `at`, and a blank line follows it."""
-    before, between, line = lines[at - 2 : at + 1]
-    is_sentence = before.endswith("。") and not before.startswith(_NOT_PROSE)
-    return is_sentence and not between.strip() and bool(line.strip()) and not line.startswith(" ")
+def _is_between_blocks(lines: list[str], at: int) -> bool:
+    """Whether line `at` follows a paragraph that is one line with a sentence and without markup."""
+    above, before, between, line = (lines[at + distance] for distance in (-3, -2, -1, 0))
+    is_alone = not above.strip() and not between.strip() and line.strip() != "" and not line.startswith(" ")
+    return (
+        is_alone
+        and before.endswith("。")
+        and before[0] not in " +-"
+        and "|" not in before
+        and not tables.INLINE_SIGNS.search(before)
+    )
 
 
-def _read_part(part: _Part, on_line: Callable[[int], None] = lambda _line: None) -> _PartRead:
+def _read_in_helper(part: _Part) -> _PartRead:
+    """Read a part where no file can be opened, as the reading child does."""
+    return sandbox.run_confined(lambda: _read_part(part, lambda _line: None), (), ())
+
+
+def _read_part(part: _Part, on_line: Callable[[int], None]) -> _PartRead:
     reader = _Reader(part.numbers, on_line)
     reader.read(part.text.split("\n"), 0, 0)
     return _PartRead(reader.blocks, reader.tables, reader.left_out)
@@ -294,8 +314,8 @@ class _Reader:
         if numbered and unmarked != raw:
             self._heading(numbered, 0)
         elif (
-            _CAPTION.match(headings.fold(text))
-            and len(text) <= headings.LONGEST
+            len(text) <= headings.LONGEST
+            and _CAPTION.match(headings.fold(text))
             and not headings.reads_like_prose(text)
         ):
             self._add("caption", text)

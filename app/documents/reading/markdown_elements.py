@@ -10,7 +10,7 @@ from app.base.lazy_pattern import lazy_pattern
 from app.documents.reading.text_blocks import is_japanese
 
 INLINE_CHARACTERS = 20_000  # longer text is not a paragraph, and searching it for unclosed markup would be slow
-_INLINE_SIGNS = lazy_pattern(r"[*_`\[\]<>^~\\{&]")
+INLINE_SIGNS = lazy_pattern(r"[*_`\[\]<>^~\\{&]")
 _SUPERSCRIPTS = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
 _SUBSCRIPTS = str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎")
 _DELETED = lazy_pattern(r"~~.*?~~")
@@ -33,7 +33,7 @@ _ESCAPED_MARK = "\ue000"  # private use: replaces an escaped character while mar
 
 def strip_inline(text: str) -> str:
     """Return a line or paragraph without inline markup, with raised and lowered digits of Unicode (m³/s, H₂O)."""
-    if len(text) > INLINE_CHARACTERS or not _INLINE_SIGNS.search(text):
+    if len(text) > INLINE_CHARACTERS or not INLINE_SIGNS.search(text):
         return text.strip()
     escaped: list[str] = []
 
@@ -110,6 +110,7 @@ _WIDTHS = _Widths()
 
 GRID_BORDER = lazy_pattern(r"^\s*\+(?:[-=:]+\+)+\s*$")
 DASHES = lazy_pattern(r"^\s*-{3,}(?:\s+-{3,})*\s*$")
+DASHED_LINES = 400  # the most that a table of dashes has
 PIPE_RULE = lazy_pattern(r"^\s*+\|?\s*+:?-{3,}+:?\s*+(?:\|\s*+:?-{3,}+:?\s*+)*+\|?\s*+$")
 _PIPE = lazy_pattern(r"(?<!\\)\|")
 
@@ -237,7 +238,7 @@ def _take(cells: list[MarkdownCell], line: str, *, is_partial: bool) -> None:
 def _end_of_dashed(lines: list[str], start: int) -> int | None:
     """Return the index of the line of dashes that ends the table; None if there is none."""
     seen = start
-    for at in range(start + 1, min(len(lines), start + 400)):
+    for at in range(start + 1, min(len(lines), start + DASHED_LINES)):
         if DASHES.match(lines[at]):
             nothing_follows = at + 1 >= len(lines) or not lines[at + 1].strip()
             if nothing_follows and at > start + 1:

@@ -280,10 +280,23 @@ TRICKY = """\
 """
 
 
-def test_a_text_that_is_read_in_parts_gives_what_it_gives_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = markdown.read(TRICKY, lambda _done, _total: None)
+@pytest.mark.parametrize(
+    "text",
+    [
+        TRICKY,
+        "例:\n\n    $ cat x\n    ```\n\n本文。\n\n```\n説明。\n\n# x\n```\n\n# 見出し\n\n終わり。\n\n次。",
+        "  --- ------\n  ```npm i```  導入\n  --- ------\n\n文。\n\n```\n例。\n\n次。\n```\n\n終わり。\n\n次。",
+        "> 例:\n```\na\n\nb。\n\nc\n```\n\n本文。\n\n# 次\n",
+        "設定は{\n```\ncode。\n\n次。\n```\n本文。\n\n# 次の文",
+        "# 目次\n\n章 | 頁\n--- | ---\n第1章 | 3。\n\n第2章 12",
+        "[目次](#toc)\n\n[]{#toc}目次は次のとおり。\n\n第1章 12\n\nx。",
+        "  --- ---\n  甲  乙\n  --- ---\n文。\n\n次\n  --- ---\n\n本文。\n\n次。",
+    ],
+)
+def test_a_text_that_is_read_in_parts_gives_what_it_gives_in_one(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = markdown.read(text, lambda _done, _total: None)
     monkeypatch.setattr(markdown, "PART_CHARACTERS", 1)
     lines: list[int] = []
-    assert markdown.read(TRICKY, lambda line, _total: lines.append(line)) == whole
-    assert len(lines) == len(set(lines)) >= 5, "the parts, of which each tells its first line"
-    assert lines == sorted(lines)
+    assert markdown.read(text, lambda line, _total: lines.append(line)) == whole
+    assert lines == sorted(set(lines)), "the parts, of which each tells its first line"
+    assert text != TRICKY or len(lines) >= 3
