@@ -16,7 +16,7 @@ FILE_BYTES = 64 << 20  # the limit of Kotae's own files; the journal of a run of
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # The number of values is estimated, never too low, by counting commas and opening brackets, also in strings.
 FREE_VALUES, BYTES_A_VALUE, MAX_VALUES = 500_000, 8, 6_000_000
-_PART_BYTES = 256 << 10
+_PART_BYTES, _PART_LEVELS = 256 << 10, 5
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -47,14 +47,20 @@ def load_file(path: Path, max_bytes: int = FILE_BYTES, max_values: int | None = 
     return loads(read_bytes(path, max_bytes), max_values)
 
 
-def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
-    """Parse a JSON value. Raises ValueError if it is invalid, too deep or `is_crowded`. `how`: of `json.loads`."""
+def loads(raw: bytes | str, max_values: int | None = None, *, in_parts: bool = False, **how: Any) -> Any:
+    """Parse a JSON value. Raises ValueError if it is invalid, too deep or `is_crowded`.
+
+    `in_parts`: in several short calls, as no other thread runs during one. `how`: of `json.loads`.
+    """
     text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
     if is_crowded(text, max_values):
         raise ValueError("too many values")
     if len(text) > FREE_VALUES and not how:
+        import msgspec  # here, because a command waits for it
+
+        decode = _decode_in_parts if in_parts else msgspec.json.decode
         with contextlib.suppress(ValueError, RecursionError):
-            return _decode_in_parts(raw)  # in half the time; it refuses more, such as NaN, and gives equal values
+            return decode(raw)  # in half the time; it refuses more, such as NaN, and gives equal values
     try:
         return _decoder(**how).decode(text) if how else json.loads(text)
     except RecursionError as error:
@@ -62,24 +68,24 @@ def loads(raw: bytes | str, max_values: int | None = None, **how: Any) -> Any:
 
 
 def _decode_in_parts(raw: bytes | str) -> Any:
-    """Parse a JSON value with msgspec, in calls of a few ms each: the window cannot run during one in any thread."""
+    """Parse a JSON value with msgspec, in calls of a few ms each if the items of its long lists are of similar size."""
     import msgspec  # here, because a command waits for it
 
-    def decode(part: Any) -> Any:
-        if len(part) <= _PART_BYTES:
+    def decode(part: Any, levels: int) -> Any:
+        if len(part) <= _PART_BYTES or levels == 0:  # each level reads the part again
             return msgspec.json.decode(part)
         items = msgspec.json.decode(part, type=dict[str, msgspec.Raw] | list[msgspec.Raw] | str)
         if isinstance(items, dict):
-            return {key: decode(one) for key, one in items.items()}
+            return {key: decode(one, levels - 1) for key, one in items.items()}
         if isinstance(items, str):
             return items
         size = len(items) * _PART_BYTES // len(part)  # number of items to decode in one call
         if size < 2:
-            return [decode(one) for one in items]
+            return [decode(one, levels - 1) for one in items]
         groups = (items[at : at + size] for at in range(0, len(items), size))
         return [one for group in groups for one in msgspec.json.decode(b"[%b]" % b",".join(group))]
 
-    return decode(raw)
+    return decode(raw, _PART_LEVELS)
 
 
 @functools.cache

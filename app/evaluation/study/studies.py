@@ -320,15 +320,18 @@ def read_results(folder: Path) -> tuple[Evaluation, tuple[ReportSection, ...]]:
     """
     try:
         raw = strict_json.read_bytes(folder / RESULTS)
-        data = strict_json.loads(raw)
+        data = strict_json.loads(raw, in_parts=True)
         if not isinstance(data, dict) or data.get("version") != RESULTS_VERSION:
             raise ValueError("another version")
-        # system by system, as one long call would hold up the window
-        systems, data["evaluation"]["systems"] = data["evaluation"]["systems"], []
+        # System by system, as one long call would hold up the window.
+        evaluation = data.get("evaluation")
+        if not isinstance(evaluation, dict) or not isinstance(systems := evaluation.get("systems"), list):
+            raise ValueError("no systems")
+        evaluation["systems"] = []
         found = json_lines.convert_message(data, {"_Results": _Results})
         results = tuple(json_lines.convert(one, SystemResult) for one in systems)
         _check_results(found.evaluation.questions, results)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise AppError("evaluation_damaged", id=folder.name, reason=str(error)[:200]) from error
     if not authenticity.is_content_written_by_kotae(RESULTS, raw):
         raise AppError("evaluation_from_elsewhere", id=folder.name)

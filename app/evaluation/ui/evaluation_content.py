@@ -159,7 +159,7 @@ class EvaluationContent(QStackedWidget):
             self._on_unreadable(error)
             return
         if entry.state == "finished":
-            # In a later turn, when the page has been painted: they would share the interpreter.
+            # In a later turn, usually after the page has been painted, as both would share the interpreter.
             QTimer.singleShot(0, self, functools.partial(self._read_results, entry, study))
         else:
             self.study_view().show_study(dataclasses.replace(entry, study=study))
