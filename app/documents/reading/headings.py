@@ -1,6 +1,5 @@
 """Parse the numbers of Japanese headings and articles (第４条 …, with a title above), and derive levels."""
 
-import functools
 import itertools
 import re
 import unicodedata
@@ -58,16 +57,7 @@ class HeadingNumber(Struct, frozen=True):
 
 def fold(text: str) -> str:
     """Return the text with half-width characters and single spaces, for parsing numbers."""
-    return _fold_line(text) if len(text) <= _LINE_LONGEST else _folded(text)
-
-
-def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).split())
-
-
-_LINE_LONGEST = 200  # characters
-# Readers and `sections` ask for the same lines several times in a row.
-_fold_line = functools.lru_cache(maxsize=64)(_folded)
 
 
 def parse_number(folded: str) -> HeadingNumber | None:

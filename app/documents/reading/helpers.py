@@ -1,7 +1,8 @@
 """Share the work of the reading child with copies of its process, as many as the machine has cores to spare.
 
-A helper makes index terms and reads pages of PDF files, confined and without a database. It only saves time: what it
-does not return, the reading child does itself. Only Linux has helpers, forks of a process without threads.
+A helper makes index terms and reads pages of PDF files and parts of Markdown, confined and without a database. It only
+saves time: what it does not return, the reading child does itself. Only Linux has helpers, forks of a process without
+threads.
 """
 
 import contextlib

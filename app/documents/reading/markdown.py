@@ -141,6 +141,7 @@ def _parts(lines: list[str], numbers: dict[str, str]) -> Iterator[_Part]:
             yield _Part("\n".join(lines[start:at]), start, numbers)
             start, characters = at, 0
         elif "---" in line and tables.DASHES.match(line):
+            # A rule above a blank line ends the table that may be open; any other rule may begin one.
             ends = at > 0 and not tables.DASHES.match(lines[at - 1]) and not "".join(lines[at + 1 : at + 2]).strip()
             table_end = 0 if ends else at + tables.DASHED_LINES
         characters += len(line)
