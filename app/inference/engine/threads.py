@@ -14,6 +14,7 @@ import psutil
 from app.inference.processor_cores import ProcessorCores, usable_cores
 
 MEASURED_EVERY_S = 0.4
+_MEASURED_FIRST_S = 0.1  # so that what runs beside is known when a model has been loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +60,19 @@ class CpuLoadMeter:
         self._process = psutil.Process()
         self._processors = None if sys.platform in ("win32", "darwin") else os.sched_getaffinity(0)
         self._read_at = time.monotonic()
+        self._next_after_s = _MEASURED_FIRST_S
         self._all, self._own = self._readings()
         self._busy_cores = 0.0
 
     def busy_cores(self) -> float:
-        """Return how many cores other processes occupy, measured every MEASURED_EVERY_S at most."""
+        """Return how many cores other processes occupy, measured every MEASURED_EVERY_S at most, at first earlier."""
         now = time.monotonic()
-        if now - self._read_at >= MEASURED_EVERY_S:
+        if now - self._read_at >= self._next_after_s:
             everything, own = self._readings()
             others = (everything - self._all) - (own - self._own)
             self._busy_cores = max(0.0, others / (now - self._read_at))
             self._read_at, self._all, self._own = now, everything, own
+            self._next_after_s = MEASURED_EVERY_S
         return self._busy_cores
 
     def _readings(self) -> tuple[float, float]:

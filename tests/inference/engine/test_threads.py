@@ -49,13 +49,13 @@ def test_the_meter_does_not_see_its_own_work(monkeypatch):
     assert meter.busy_cores() < 0.1
 
 
-def test_the_meter_sees_another_process_at_work():
+def test_the_meter_sees_another_process_at_work_already_while_a_model_is_loaded():
     began = time.monotonic()
     meter = threads.CpuLoadMeter()
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         process = psutil.Process(other.pid)
-        wait_until(lambda: process.cpu_times().user > 0.2 and time.monotonic() - began > threads.MEASURED_EVERY_S)
+        wait_until(lambda: process.cpu_times().user > 0.2)
         worked_s = process.cpu_times().user
         assert meter.busy_cores() > 0.9 * worked_s / (time.monotonic() - began)
     finally:
