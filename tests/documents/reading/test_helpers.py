@@ -134,7 +134,7 @@ def test_an_error_of_a_part_is_raised_here_and_the_next_parts_are_not_mixed_up()
             raise OSError("here")
         group = helpers.Helpers(1)
         try:
-            list(group.map(square, list(range(30)), raises))
+            list(group.map(square, list(range(3000)), raises))
         except OSError as error:
             print(error)
         print([one for one, _ in group.map(square, [10, 20, 30], square)])
