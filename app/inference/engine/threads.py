@@ -65,7 +65,10 @@ class CpuLoadMeter:
         self._busy_cores = 0.0
 
     def busy_cores(self) -> float:
-        """Return how many cores other processes occupy, measured every MEASURED_EVERY_S at most, at first earlier."""
+        """Return how many cores other processes occupy.
+
+        It is measured _MEASURED_FIRST_S after the start, and then every MEASURED_EVERY_S, at most.
+        """
         now = time.monotonic()
         if now - self._read_at >= self._next_after_s:
             everything, own = self._readings()
