@@ -39,6 +39,11 @@ def days(text: str) -> list[tuple[int, int, int]]:
         ("0.05mg/L", "50µg/L"),
         ("三度", "3回"),
         ("五人目", "第5の"),
+        ("3日目", "第3の"),
+        ("1時間半歩く", "90分"),
+        ("三年半", "3年半"),
+        ("1 kgf/cm^{2}", "1kgf/cm2"),
+        ("5 m3 / s", "5㎥／ｓ"),
         ("4つ", "4項目"),
         ("半年", "6か月"),
         ("24時間", "1日"),
@@ -102,6 +107,12 @@ def test_a_range_has_one_unit_and_the_bound_of_its_end():
     ]
     assert values("幅は3、5mとする") == [(3, "m", ""), (5, "m", "")]
     assert values("10-20m") == [(10, "m", ""), (20, "m", "")]
+    assert values("12-34 mm") == [(0.012, "m", ""), (0.034, "m", "")]
+
+
+def test_half_of_another_unit_is_another_value():
+    assert values("5個半日") == [(5, "個", ""), (43_200, "s", "")]
+    assert values("3日目標") == [(259_200, "s", "")]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +146,7 @@ def test_bounds_are_told_apart(written, bound):
         "SD345",
         "D13",
         "T-25",
+        "12-34",
         "3.2.1",
         "3．2．1",
         "表2-1-1",

@@ -7,7 +7,7 @@ Western or by era: 2025年3月31日, 令和7年度, 昭和三十三年, R7.3.31,
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from msgspec import Struct, structs
 
@@ -263,23 +263,12 @@ def _units_by_notation() -> dict[str, Unit]:
 _BY_SPELLING = _units_by_notation()
 
 
-def _pattern(spelling: str) -> str:
-    """Return a pattern for a unit with any raised digits; a unit that ends in a Latin letter must end the word."""
-    raised = re.sub(r"(?<=[A-Za-z])([23])", r"\\^?\\{?\1\\}?\\^?", spelling)
-    portion = r"(?![割類布岐析離納解担配])" if spelling.endswith("分") else ""
-    ends_latin = spelling[-1].isascii() and spelling[-1] not in "%°"
-    return re.sub(r"([·/])", r"\\s?\1\\s?", raised) + (
-        r"(?![A-Za-z\d])" if spelling[-1].isdigit() else r"(?![A-Za-z])" if ends_latin else portion
-    )
-
-
 # Words that begin like a unit.
 _NOT_UNITS = (
     "部分|部品|部署|部門|部長|体積|体制|体温|面積|機械|機器|機関|両側|両方|両端|対象|対策|株式|玉石|着手|着工"
     "|口径|口座|室内|室温|床版|床面|限度|限界|歩道|歩行|着用|講習|問題|例外|周辺|周囲|周期|束縛|足場|通り|通知"
     "|通行|点灯|本文|本店|本社|本人|本契約|台帳|台風|基準|基礎|門扉|種別|組織|戸建|件名|件数|枚数|本数|個数|席上"
-    "|便所|羽根|頭部|段取|条例|分の[\\d〇一二三四五六七八九十百千]|分割|分類|分布|分岐|度目|回目|回り|本化|本来"
-    "|食品|食堂|食器|食材|食事|食料|食費|点検|点群|次元|段落|級河川|日本|時点|年度|年代|人工|項目に|名称|行為|列車|A[A-Z]"
+    "|便所|羽根|頭部|段取|条例|分割|分類|分布|分岐|度目|回目|回り|本化|本来|食品|食堂|食器|食材|食事|食料|食費|点検|点群|次元|段落|級河川|日本|時点|年度|年代|人工|項目に|名称|行為|列車"
 )
 # The base of a rate: 5 mm/年 is neither 5 mm nor 5 mm/月.
 _EACH = (
@@ -288,19 +277,35 @@ _EACH = (
 )
 
 
-def _any_of(patterns: Iterable[str]) -> str:
-    """Return a pattern for any of these, grouped by first (literal) character, as `re` tries each at every place."""
-    groups: dict[str, list[str]] = {}
-    for pattern in patterns:
-        groups.setdefault(pattern[0], []).append(pattern[1:])
-    firsts = "".join(map(re.escape, groups))
-    listed = (f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in groups.items())
-    return f"(?=[{firsts}])(?:{'|'.join(listed)})"
+def _any_of(words: Collection[str], before: str = "") -> str:
+    """Return a pattern for any of these words that follow the character `before`, the longest first.
+
+    It is a tree of characters: an alternation of all words takes much longer to compile. A raised digit is optionally
+    marked, and spaces may surround a sign.
+    """
+    rests: dict[str, list[str]] = {}
+    for word in words:
+        if word:
+            rests.setdefault(word[0], []).append(word[1:])
+    if not rests:
+        return ""
+    branches = "|".join(_written(first, before) + _any_of(rest, first) for first, rest in rests.items())
+    return f"(?:{branches})?" if "" in words else f"(?:{branches})" if len(rests) > 1 else branches
 
 
-_SPELLINGS = (_pattern(spelling) for spelling in sorted(_BY_SPELLING, key=len, reverse=True))
+def _written(character: str, before: str) -> str:
+    """Return a pattern for one character of a unit."""
+    if character in "·/":
+        return rf"\s?{character}\s?"
+    is_raised = character in "23" and before.isascii() and before.isalpha()
+    return rf"\^?\{{?{character}\}}?\^?" if is_raised else re.escape(character)
+
+
+# A unit that ends in a Latin letter or a digit ends the word.
+_ENDS = r"(?!(?<=[A-Za-z])[A-Za-z]|(?<=[23}^])[A-Za-z\d]|(?<=分)[割類布岐析離納解担配])"
+_IS_WORD = rf"{_any_of(_NOT_UNITS.split('|'))}|分の[\d{KANJI_NUMERALS}]|A[A-Z]"
 _SOME_MONTHS = "月(?=以[内上]|未満|を超え|を経過)"
-UNIT_PATTERN = f"(?!{_any_of(_NOT_UNITS.split('|'))}){_any_of([*_SPELLINGS, _SOME_MONTHS])}{_EACH}"
+UNIT_PATTERN = rf"(?!{_IS_WORD})(?:{_any_of(_BY_SPELLING)}{_ENDS}|{_SOME_MONTHS}){_EACH}"
 
 _HEAD = lazy_pattern(rf"[(\[]\s?(?:単位\s?:\s?)?(?P<unit>{UNIT_PATTERN})\s?[)\]]|単位\s?:\s?(?P<named>{UNIT_PATTERN})")
 

@@ -23,32 +23,38 @@ _EXPONENT = r"\^\{?[-+]?\^?\d{1,4}\}?\^?"
 _POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{{1,4}})|(?P<raised>{_EXPONENT}))?"
 _BEFORE = r"(?:(?<=pH)|(?<![A-Za-z\d.,_]))(?<![A-Za-z]-)(?<![A-Za-z\d]\^)"
 _HOUR = rf"(?:\d{{1,2}}|[{notation.KANJI_NUMERALS}]{{1,3}})"
+_HALVED = "(?:年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)"
+_NTH = "目(?![盛的標安視地録次])"
 # Each alternative begins with a quick look at its first character, as most characters of a text begin none.
 _OPENS = rf"\d{notation.KANJI_NUMERALS}"
 _NUMBER = lazy_pattern(
     rf"(?=[{_OPENS}万億兆午早朝夕夜晩深未正第半倍大小表図式付録(±+プ\-△▲マ氷毎秒分時¥])(?:"
     rf"(?P<clock>(?=[{_OPENS}午早朝夕夜晩深未]){_BEFORE}(?:(?P<noon>午前|午後|早朝|朝|夕方|夜|晩|深夜|未明)\s?)?(?:(?P<hour>{_HOUR})\s?時(?![間々点期刻限価])(?:\s?(?P<minute>{_HOUR})\s?分(?!の\d|間)|(?P<half_hour>半))?"
     rf"|(?P<clock_hour>[5-9]|[01]\d|2[0-4]):(?P<clock_minute>[0-5]\d)(?![\d:]))|正午)"
-    rf"|(?P<nth>(?=[{_OPENS}]){_BEFORE}(?P<nth_number>\d{{1,3}}|[{notation.KANJI_NUMERALS}]{{1,4}})\s?(?:番|回|つ|度|{notation.UNIT_PATTERN})(?<!項)目(?![盛的標安視地録次])"
+    rf"|(?P<nth>(?=[{_OPENS}]){_BEFORE}(?P<nth_number>\d{{1,3}}|[{notation.KANJI_NUMERALS}]{{1,4}})\s?[番回つ度]{_NTH}"
     rf"|第\s?(?P<nth_kanji>\d{{1,3}}|[{notation.KANJI_NUMERALS}]{{1,4}})(?=の|に[、,]|[・、,]\s?第))"
-    rf"|(?P<halved>(?=半)(?<![\d{notation.KANJI_NUMERALS}前後大過夜])半(?P<half_unit>年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)(?![\w]?径))"
+    rf"|(?P<halved>(?=半)(?<![\d{notation.KANJI_NUMERALS}前後大過夜])半(?P<half_unit>{_HALVED})(?![\w]?径))"
     rf"|(?P<share>(?=[{_OPENS}]){_BEFORE}(?P<more_digits>\d{{1,6}}|[{notation.KANJI_NUMERALS}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
     rf"|(?=[{_OPENS}]割){_BEFORE}(?P<tenths>\d|[{notation.KANJI_NUMERALS}])割(?P<hundredths>\d|[{notation.KANJI_NUMERALS}])分(?!の)"
     rf"|(?P<half>(?=半)(?<![前後大過夜])半(?:分|額|数|減)(?!\w?径))|(?P<double>(?=倍)(?<![\d{notation.KANJI_NUMERALS}数何・.])倍(?:額|増))"
     rf"|(?P<spoon>大|小)(?:さじ|匙)\s?(?P<spoons>{_DIGITS}|[{notation.KANJI_NUMERALS}]{{1,6}})(?P<half_spoon>半)?"
-    rf"|(?P<code>(?=[\d表図式付録(])(?:{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}\d+-\d+(?![\d.-]|\s?{notation.UNIT_PATTERN})"
+    rf"|(?P<code>(?=[\d表図式付録(])(?:{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}(?P<first>\d+)-(?P<last>\d+)(?![\d.-])"
     rf"|[表図式付録]\s?\d+(?:[-.]\d+)*|\(\d{{1,2}}\)))"
     rf"|(?=\d){_BEFORE}(?P<slope>\d+(?:\.\d+)?)\s?:\s?(?P<run>\d+(?:\.\d+)?)(?![\d:])"
     rf"|(?=\d){_BEFORE}(?P<top>\d+)\s?/\s?(?P<bottom>\d[\d,]*)(?![\d/])"
     rf"|(?=[{_OPENS}万億兆])(?P<share_bottom>(?<!\d){_DIGITS}|{_KANJI})分の(?P<share_top>\d+|{_KANJI})"
-    rf"|(?=[\d第±+プ\-△▲マ氷零毎秒分時¥])(?P<ordinal>第\s?)?{_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}(?:\s*(?P<unit>{notation.UNIT_PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?)?"
-    rf"|(?P<ordinal_kanji>第\s?)?(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI})(?P<kanji_unit>{notation.UNIT_PATTERN})(?P<kanji_half>半(?!分|径|数|額|\s?{notation.UNIT_PATTERN}))?)"
+    rf"|(?P<ordinal>第\s?)?(?:(?=[\d±+プ\-△▲マ氷零毎秒分時¥]){_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}"
+    rf"|(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI}))"
+    # Kanji without a unit are words. The pattern of units stands here only: it takes as long to compile as the rest.
+    rf"(?:(?(kanji)|\s*)(?P<unit>{notation.UNIT_PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{_HALVED}))?|(?(kanji)(?!))))"
 )
 # 一つ, 一度, 一種, 一体… are usually words and not numbers, except in 年に一度, 一名以上 and 一回につき.
 _WORDS = lazy_pattern(
     rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|体|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{notation.KANJI_NUMERALS}半]"
     r"|間?(?:以[上内下降]|未満|を?超え|まで|につき|に対し|[当あ]たり|ごと|ずつ|おき))|十分"
 )
+_COUNT = lazy_pattern(rf"\d{{1,3}}\s?|[{notation.KANJI_NUMERALS}]{{1,4}}")
+_NTH_END = lazy_pattern(_NTH)
 _LINK = lazy_pattern(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
 _RANGE = lazy_pattern(r"\s?(?:~|から|ないし|乃至|-)\s?")
 _FORBIDS = "は(?:ならない|なりません|いけない|いけません)"
@@ -302,27 +308,48 @@ def _lies_in(mention: _Found, used_spans: list[tuple[int, int]]) -> bool:
 
 
 def _numbers(flat: str) -> Iterator[_Found]:
-    for match in _NUMBER.finditer(flat):
+    end = 0
+    while match := _NUMBER.search(flat, end):
+        end = match.end()
+        if match["last"] and _PART.match(flat, match.start("last")):  # 3-5m is a range, and no code
+            end = match.end("first")
+            yield _Found(notation.parse_numeral(match["first"]), None, match.start(), end)
+            continue
+        if nth := _behind_count(match, flat):  # 3日目
+            end = nth.end()
+            yield _Found(notation.parse_numeral(match["digits"] or match["kanji"]), None, match.start(), end, "第")
+            continue
         if match["code"] or _WORDS.match(flat, match.start("kanji") if match["kanji"] else len(flat)):
             continue
         special = _special(match)
         if special is not None or match["clock"]:  # a clock without a value is invalid, such as 25時70分
             yield from [special] if special else []
             continue
-        number = _value(match)
-        if number is None:
-            continue
-        written = match["unit"] or match["kanji_unit"]
-        unit = notation.unit_of(written) if written else notation.unit_of("円") if match["yen"] is not None else None
-        if match["slope"]:
-            unit = _SLOPE
-        if match["share_bottom"]:
-            yield _Found(number * 100, _PERCENT, match.start(), match.end(), number=number)
-            continue
-        speed = match["speed"] or match["kanji_speed"]
-        per = ("s", _SPEEDS[re.sub("[毎速\\s]", "", speed)]) if speed else None
-        is_ordinal = bool(match["ordinal"] or match["ordinal_kanji"]) or (written in notation.REFERENCES)
-        yield _Found(number, unit, match.start(), match.end(), "第" if is_ordinal else "", per)
+        found = _plain_number(match)
+        if found is not None:
+            yield found
+
+
+def _behind_count(match: re.Match[str], flat: str) -> re.Match[str] | None:
+    """Return the 目 that makes a number with a unit an ordinal; None if there is none."""
+    is_count = match["unit"] and not match["and_half"] and _COUNT.fullmatch(flat, match.start(), match.start("unit"))
+    return _NTH_END.match(flat, match.end()) if is_count else None
+
+
+def _plain_number(match: re.Match[str]) -> _Found | None:
+    number = _value(match)
+    if number is None:
+        return None
+    if match["share_bottom"]:
+        return _Found(number * 100, _PERCENT, match.start(), match.end(), number=number)
+    written = match["unit"]
+    unit = notation.unit_of(written) if written else notation.unit_of("円") if match["yen"] is not None else None
+    if match["slope"]:
+        unit = _SLOPE
+    speed = match["speed"] or match["kanji_speed"]
+    per = ("s", _SPEEDS[re.sub("[毎速\\s]", "", speed)]) if speed else None
+    is_ordinal = bool(match["ordinal"]) or written in notation.REFERENCES
+    return _Found(number, unit, match.start(), match.end(), "第" if is_ordinal else "", per)
 
 
 def _special(match: re.Match[str]) -> _Found | None:
@@ -368,7 +395,7 @@ def _value(match: re.Match[str]) -> float | None:
             top = notation.parse_numeral(match["top"] or match["share_top"])
             return top / notation.parse_numeral(match["bottom"] or match["share_bottom"])
         value = notation.parse_numeral("".join((match["digits"] or match["kanji"]).split()))
-        if match["and_half"] or match["kanji_half"]:
+        if match["and_half"]:
             value += 0.5
         if match["raised"]:
             value = value ** _exponent(match["raised"])
