@@ -5,7 +5,6 @@ tokenizer does not split them. Synonyms come from a list shipped with Kotae and 
 """
 
 import functools
-import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -191,7 +190,7 @@ def _encode_symbols(value: str) -> str:
 
 SYNONYMS_FILE = "documents/synonyms.toml"
 GLOSSARY_BYTES_MAX = 4 << 20
-_ANY_KANJI = "[\u3005\u3400-\u4dbf\u4e00-\u9fff]"
+_KANJI_RUN = lazy_pattern("[\u3005\u3400-\u9fff]+")
 
 
 def synonyms_of_query(query: str, own_file: Path | None = None) -> list[list[dict[str, float]]]:
@@ -220,9 +219,7 @@ def synonyms_by_word(query: str, own_file: Path | None = None) -> list[tuple[str
 
 def _is_whole_word(word: str, folded: str) -> bool:
     """Whether a single kanji is a word of its own in the text, and not part of one: 草の, but not 海草."""
-    if not re.fullmatch(_ANY_KANJI, word):
-        return True
-    return re.search(f"(?<!{_ANY_KANJI}){word}(?!{_ANY_KANJI})", folded) is not None
+    return len(word) > 1 or word in _KANJI_RUN.findall(folded) or not _KANJI_RUN.match(word)
 
 
 def read_glossary(path: Path) -> dict[str, tuple[str, ...]]:
