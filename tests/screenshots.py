@@ -433,7 +433,7 @@ def coming(parts: AppContext, *items: Download) -> None:
 
 
 def download(card_id: str, state: str, done: float, **more: object) -> Download:
-    card = catalogue.load().card(card_id)
+    card = catalogue.card(card_id)
     file = card.file_of("Q4_K_M")
     return Download(
         card_id, card_id, card.title, "Q4_K_M", (file.file,), "huggingface.co", file.size_bytes,
@@ -478,13 +478,13 @@ def models_offline(parts: AppContext) -> None:
 
 def download_consent(parts: AppContext) -> None:
     models(parts)
-    card = catalogue.load().card("llama-3.1-swallow-8b-instruct-v0.5")
+    card = catalogue.card("llama-3.1-swallow-8b-instruct-v0.5")
     parts.window.page("models")._downloads.offer(card, card.file_of("Q4_K_M"), parts.window)
 
 
 def download_source(parts: AppContext) -> None:
     models(parts)
-    card = catalogue.load().card("llama-3.1-swallow-8b-instruct-v0.5")
+    card = catalogue.card("llama-3.1-swallow-8b-instruct-v0.5")
     page = parts.window.page("models")
     dialog = page._downloads.ask_source(card, card.file_of("Q4_K_M"), parts.window)
     dialog.use_folder("/media/yamada/KOTAE-USB")

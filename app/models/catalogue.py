@@ -253,6 +253,11 @@ def load() -> Catalogue:
     return add_own_cards(book, _user_cards_folder) if _user_cards_folder is not None else book
 
 
+def card(card_id: str | None) -> ModelCard | None:
+    """Return a card of the catalogue in force; without an id None, for which the catalogue is not read."""
+    return load().card(card_id) if card_id else None
+
+
 def edition_path() -> Path:
     """Return the place of an edition that was brought in; there need not be one."""
     assert _user_cards_folder is not None

@@ -164,7 +164,7 @@ def _projector_name(card: ModelCard, file: ModelFile) -> str:
 
 def replan_download(queued: QueuedDownload) -> QueuedDownload:
     """Plan a download again from its card, without the sizes and checksums that the source has reported."""
-    card = catalogue.load().card(queued.card_id)
+    card = catalogue.card(queued.card_id)
     file = next((file for file in card.files if file.quantization == queued.quantization), None) if card else None
     return plan_download(card, file, queued.place, queued.id) if card and file else queued
 
@@ -241,7 +241,7 @@ def downloaded_model(queued: QueuedDownload, folder: Path) -> LocalModel:
         raise AppError("download_no_model", file=name, reason=outline_error(error.code)) from error
     hashes = {file.name: file.sha256 for file in queued.files}
     fingerprints = tuple(dataclasses.replace(file, sha256=hashes.get(file.name) or file.sha256) for file in model.files)
-    card = catalogue.load().card(queued.card_id)
+    card = catalogue.card(queued.card_id)
     for projector in queued.files[len(part_names(name)) :]:
         with contextlib.suppress(AppError):  # without it, the model still answers
             model = local_models.with_projector(model, folder / projector.name)
@@ -423,7 +423,7 @@ def find_forgotten_downloads(folder: Path, queued: Collection[QueuedDownload]) -
 
 
 def _find_published(checkpoint: PartCheckpoint, name: str) -> tuple[ModelCard, ModelFile] | None:
-    card = catalogue.load().card(checkpoint.card_id)
+    card = catalogue.card(checkpoint.card_id)
     first = part_names(name)[0]
     files = card.files if card else ()
     file = next((file for file in files if file.file.rpartition("/")[2] in (name, first)), None)

@@ -118,7 +118,7 @@ def adapter_of(model: LocalModel) -> CardAdapter | None:
     """
     if model.tuned is not None:
         return None
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     if card is None or not card.adapter or model.form_id != card.form:
         return None
     # A file that is not hashed yet is accepted by quantization and size, because hashing would delay the answer.
@@ -133,7 +133,7 @@ def is_published(model: LocalModel) -> bool:
 
     The card alone is no proof: it is found by a name in the file's metadata, which anyone can write there.
     """
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     published = {file.sha256 for file in card.files if file.sha256} if card else set()
     return bool(model.files) and all(fingerprint.sha256 in published for fingerprint in model.files)
 
@@ -159,7 +159,7 @@ def with_adapters(
 
 def is_for_search(model: LocalModel) -> bool:
     """Return whether the model, by its file, card or architecture, helps to find passages and cannot answer."""
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     is_known = card.is_for_search if card is not None and not card.is_found else model.architecture in _ENCODERS
     return is_known or is_reranker(model)
 
@@ -176,7 +176,7 @@ def rerank_s(model: LocalModel) -> float:
 
 def is_embedding_model(model: LocalModel) -> bool:
     """Return whether the model computes embeddings; not so one whose card says reranker but whose file cannot score."""
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     is_embedding = card is None or card.is_found or card.kind == "embedding"
     return is_for_search(model) and not is_reranker(model) and is_embedding
 
@@ -328,7 +328,7 @@ def promised_sha256(model: LocalModel, path: Path) -> str:
 
     Use it only to compare: anyone can give a file the name and size by which it is found here.
     """
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     published = [file for file in card.files if file.quantization == model.quantization] if card else []
     size_bytes = path.stat().st_size
     sha256 = next((file.sha256 for file in published if file.size_bytes == size_bytes), "")

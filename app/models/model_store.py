@@ -93,7 +93,7 @@ def _local_model(row: Row) -> LocalModel:
     values["files"] = tuple(FileFingerprint(**fingerprint) for fingerprint in json.loads(values["files"] or "[]"))
     if not isinstance(values["size_bytes"], int):  # the type of the other columns matters for display only
         raise TypeError("size_bytes")
-    values["name"] = _name_now(values["name"], catalogue.load().card(values["card_id"]), values["quantization"])
+    values["name"] = _name_now(values["name"], catalogue.card(values["card_id"]), values["quantization"])
     return LocalModel(**values)
 
 

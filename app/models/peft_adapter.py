@@ -108,7 +108,7 @@ def _is_proven(read: HfAdapter, base: LocalModel) -> bool:
         sha256 = record.get("base_sha256")
     except (OSError, ValueError):
         sha256 = ""
-    card = catalogue.load().card(base.card_id)
+    card = catalogue.card(base.card_id)
     repository = card.base_model if card is not None else ""
     if sha256:
         is_same = sha256 == base_models.sha256_of_model(base)
@@ -227,7 +227,7 @@ def export(model: LocalModel, folder: Path, *, permit: Permit) -> Path:
     if len(ranks) > 1:  # llama.cpp divides by the rank of each matrix, PEFT by that of the configuration
         raise AppError("peft_unsupported", name=model.name, where=f"r = {sorted(ranks)}"[:80])
     (rank,) = ranks
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     alpha = header.metadata.get("adapter.lora.alpha")
     config = {
         "peft_type": "LORA",

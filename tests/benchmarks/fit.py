@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     )
     with tempfile.TemporaryDirectory(dir=arguments[0] if arguments else None) as folder:
         for card_id in CARDS:
-            card = catalogue.load().card(card_id)
+            card = catalogue.card(card_id)
             assert card is not None
             assert card.shape is not None
             path = models.synthetic(Path(folder) / f"{card_id}.gguf", card.shape)

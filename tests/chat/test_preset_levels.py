@@ -20,7 +20,7 @@ from app.chat.presets import (
 )
 from app.models import catalogue
 
-CARD = catalogue.load().card("qwen2.5-7b-instruct")
+CARD = catalogue.card("qwen2.5-7b-instruct")
 HALF = "\ud842"  # of a pair of surrogates
 
 

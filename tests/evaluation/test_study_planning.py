@@ -167,7 +167,7 @@ def test_every_form_is_asked_as_the_card_of_the_model_says(quantized: Quantizati
     whole = dataclasses.replace(quantized, model=model)
     tuned = (dataclasses.replace(model, form_id=card.adapter_form), AdapterInUse("/a.gguf"))
     found = plan(whole, tuned=tuned)
-    cards = [catalogue.load().card(one.model.card_id) for one in found.contenders]
+    cards = [catalogue.card(one.model.card_id) for one in found.contenders]
     penalties = {presets.in_force(one).repeat_penalty for one in cards}
     assert penalties == {card.sampling.repeat_penalty} != {presets.in_force(None).repeat_penalty}
     assert [one.system.adapter for one in found.contenders] == [""] * 6 + ["/a.gguf"]  # never the card's own

@@ -215,7 +215,7 @@ def test_the_estimate_is_what_a_published_shape_takes(context, big_model, tmp_pa
     """From the file's header, and from the numbers that its card has before there is a file."""
     measured = growth(big_model, tmp_path, context, "あ " * 130)
     assert_close(memory_estimate.estimate_memory(read_header(big_model), context), measured)
-    card = catalogue.load().card(big_model.stem)
+    card = catalogue.card(big_model.stem)
     file = card.file_of("Q4_K_M")
     assert file is not None
     assert_close(model_fit.estimate_card(card, file, context), measured)
@@ -225,7 +225,7 @@ def test_the_estimate_is_what_a_published_shape_takes(context, big_model, tmp_pa
     scope="module", params=["llama-3-swallow-8b-instruct-v0.1", "qwen2.5-7b-instruct", "qwen3-4b-instruct-2507"]
 )
 def big_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    card = catalogue.load().card(request.param)
+    card = catalogue.card(request.param)
     assert card.shape is not None
     path = models.synthetic(tmp_path_factory.mktemp("big") / f"{card.id}.gguf", card.shape)
     yield path

@@ -133,7 +133,7 @@ def test_a_file_with_the_template_is_given_our_form(form_id: str) -> None:
 
 
 def test_llm_jp_is_prompted_as_its_card_says() -> None:
-    card = catalogue.load().card("llm-jp-3.1-1.8b-instruct4")
+    card = catalogue.card("llm-jp-3.1-1.8b-instruct4")
     form = catalogue.load().forms[card.form]
     text = "".join(segment.text for segment in prompts.build(form, [Turn("問い")], card.system_prompt))
     sentence = "以下は、タスクを説明する指示です。要求を適切に満たす応答を書きなさい。"

@@ -17,7 +17,7 @@ PARTS = [f"m-0000{number}-of-00003.gguf" for number in (1, 2, 3)]
 
 
 def card() -> ModelCard:
-    found = catalogue.load().card("qwen3-4b-instruct-2507")
+    found = catalogue.card("qwen3-4b-instruct-2507")
     assert found is not None
     return found
 

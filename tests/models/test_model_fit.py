@@ -30,7 +30,7 @@ def place(available_gb: float, graphics_gb: float = 0.0) -> MemoryBudget:
 
 
 def card(card_id: str) -> catalogue.ModelCard:
-    found = catalogue.load().card(card_id)
+    found = catalogue.card(card_id)
     assert found is not None
     return found
 

@@ -71,7 +71,7 @@ def test_a_download_of_another_size_is_refused_also_if_a_part_that_reads_picture
 
 
 def test_a_download_goes_on_if_the_repository_has_its_part_that_reads_pictures_no_more():
-    card = catalogue.load().card("gemma-3-4b-it")
+    card = catalogue.card("gemma-3-4b-it")
     planned = download_queue.plan_download(card, card.files[0], "", "1")
     model, part = planned.files
     assert (part.name, part.source) == ("gemma-3-4b-it-mmproj-F16.gguf", "mmproj-F16.gguf")

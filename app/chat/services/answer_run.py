@@ -591,4 +591,4 @@ def send_load(engine: EngineClient, name: str, plan: load_plan.LoadPlan) -> str:
 
 def choices_in_force(model: LocalModel, *levels: Choices) -> Choices:
     """Return the values that apply to an answer of this model. `levels` are ordered from the most specific one."""
-    return in_force(catalogue.load().card(model.card_id), *levels)
+    return in_force(catalogue.card(model.card_id), *levels)

@@ -81,7 +81,7 @@ class Excerpt(Struct, frozen=True):
 
 def is_too_small(model: LocalModel) -> bool:
     """Whether a model, or `NO_MODEL`, is too small to be asked about documents. Raises AppError for a damaged file."""
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     if model == local_models.NO_MODEL or (card is not None and card.is_trial):
         return True
     if model.remote is not None:  # a user who sets up a server wants to ask it

@@ -274,7 +274,7 @@ def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingMo
     model = max(suited, key=lambda one: (not _comes_with_kotae(one), one.added_at))
     path = Path(model.path)
     dimensions = gguf.read_header(path).embedding_length
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     query_prefix, document_prefix = (card.query_prefix, card.document_prefix) if card else ("", "")
     key = hashlib.sha256(f"{file_fingerprint(path)}\n{dimensions}\n{document_prefix}".encode()).hexdigest()[:24]
     vectors = VectorFile(vectors_folder(documents) / f"{key}.vectors", dimensions)
@@ -282,7 +282,7 @@ def choose_model(models: Collection[LocalModel], documents: Path) -> EmbeddingMo
 
 
 def _comes_with_kotae(model: LocalModel) -> bool:
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     return card is not None and bool(card.package)
 
 

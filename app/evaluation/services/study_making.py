@@ -227,7 +227,7 @@ def _predicted(model: LocalModel, context_tokens: int, paths: Paths) -> Predicte
     if here is None:
         return None
     header = gguf.check_model(Path(model.path), every_token=False)
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     needed = memory_estimate.estimate_memory(header, context_tokens)
     return speed.predict(here, needed, header.parameters, card.active_share if card else 1.0)
 

@@ -124,7 +124,7 @@ def plan_study(
 
 def repeats_itself(study: Study) -> bool:
     """Return whether a system would give the same answer with every seed, which would look like certainty."""
-    cards = (catalogue.load().card(one.model.card_id) for one in study.contenders)
+    cards = (catalogue.card(one.model.card_id) for one in study.contenders)
     return len(study.seeds) > 1 and any(presets.in_force(card, study.choices).temperature == 0 for card in cards)
 
 

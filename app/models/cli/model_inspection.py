@@ -64,7 +64,7 @@ def _show(options: argparse.Namespace, where: Paths, output: Output) -> int:
 
 def model_data(model: LocalModel) -> dict[str, Any]:
     """Return the fields that the commands print about a model of this machine with `--json`."""
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     names = ("id", "name", "path", "size_bytes", "architecture", "quantization", "context_tokens")
     return {name: getattr(model, name) for name in names} | {
         "licence": card.licence if card else None,
@@ -133,7 +133,7 @@ def _judge(reference: str, quantization: str | None, where: Paths, conditions: F
     """Judge the model that `reference` names. With a `quantization`, judge the published file of it."""
     found = _find(reference, where)
     if isinstance(found, LocalModel):
-        card = catalogue.load().card(found.card_id)
+        card = catalogue.card(found.card_id)
         if quantization is None or quantization.casefold() == found.quantization.casefold():
             recorded = load_plan.recorded_speed(found.speeds)
             result = conditions.judge_file(gguf.check_model(Path(found.path)), card, recorded)

@@ -183,7 +183,7 @@ def _write_file(path: Path, content: bytes) -> None:
 
 
 def licence_text(model: LocalModel) -> str:
-    card = catalogue.load().card(model.card_id)
+    card = catalogue.card(model.card_id)
     if card is None:
         return phrase("models.kit_licence_unknown", name=model.name)
     text = phrase(

@@ -86,7 +86,7 @@ class SmokeTestRun(StepTask):
         self._renderer = TemplateRenderer(body, self._ask, self._fail)
 
     def _ask(self, segments: tuple[Segment, ...], stop: tuple[str, ...] = ()) -> None:
-        card = catalogue.load().card(self._model.card_id)
+        card = catalogue.card(self._model.card_id)
         recommended = dataclasses.asdict(card.sampling if card is not None else CardSampling())
         sampling = Sampling(**{**recommended, "temperature": 0, "seed": 1})
         self._ask_id = self._engine.new_id()

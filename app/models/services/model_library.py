@@ -64,7 +64,7 @@ class ModelLibrary(OneTaskService):
         return base
 
     def card(self, model: LocalModel) -> ModelCard | None:
-        return catalogue.load().card(model.card_id)
+        return catalogue.card(model.card_id)
 
     def is_starter_available(self) -> bool:
         return starter.is_available()

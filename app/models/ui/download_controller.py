@@ -427,7 +427,7 @@ class DownloadController(QObject):
 
     def _ask_other_source(self, download_id: str, parent: QWidget) -> None:
         item = self.find(download_id)
-        card = catalogue.load().card(item.card_id) if item else None
+        card = catalogue.card(item.card_id) if item else None
         file = card.file_of(item.quantization) if card and item else None
         if card is not None and file is not None:
             self.ask_source(card, file, parent)

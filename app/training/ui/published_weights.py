@@ -51,7 +51,7 @@ class PublishedWeightsOffer(QWidget):
 
     def show_model(self, model: LocalModel | None) -> None:
         """Show what training on this model means. None: the base is a folder, or none is chosen."""
-        card = catalogue.load().card(model.card_id) if model else None
+        card = catalogue.card(model.card_id) if model else None
         self._repository = card.base_model if card else ""
         self.setVisible(model is not None)
         if model is None:

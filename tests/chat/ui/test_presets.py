@@ -24,7 +24,7 @@ from tests.chat.driver import fill_disk
 from tests.chat.ui.driver import LEFT, entries, heard, press
 from tests.uikit.ui.conversion import convert
 
-CARD = catalogue.load().card("qwen2.5-7b-instruct")  # temperature 0.7, top_k 20
+CARD = catalogue.card("qwen2.5-7b-instruct")  # temperature 0.7, top_k 20
 OWN_PROMPT, NO_PROMPT = "自分で書く", "指示を付けない"
 Key = Qt.Key
 

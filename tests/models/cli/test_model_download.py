@@ -324,7 +324,7 @@ def test_another_revision_than_that_of_the_card_is_looked_up(shell, small):
 
 
 def test_each_repository_of_a_card_gives_its_own_file():
-    card = catalogue.load().card("llama-3-elyza-jp-8b")
+    card = catalogue.card("llama-3-elyza-jp-8b")
     repositories = {file.repository for file in card.files}
     assert len(repositories) == 2
     asked: Any = None  # the hub is not

@@ -49,7 +49,7 @@ def put_card(cards: Path, size_bytes: int, *, sha256: str = "", file: str = FILE
     cards.mkdir(exist_ok=True)
     (cards / f"{card_id}.toml").write_text(CARD.format(id=card_id, files=entry), "utf-8")
     catalogue.set_user_cards_folder(cards)
-    card = catalogue.load().card(card_id)
+    card = catalogue.card(card_id)
     assert card is not None, catalogue.load().problems
     return card
 

@@ -349,7 +349,7 @@ catalogue.set_user_cards_folder(where.cards)
 store = Store.open(where.database, where.backups)
 downloads = Downloads(ModelLibrary(store, where.models), Preferences(where.settings), children.downloader_command(),
                       where.logs / "download.log", where.data / "downloads.json")
-card = catalogue.load().card("tiny")
+card = catalogue.card("tiny")
 downloads.progressed.connect(lambda item: print(item.done_bytes, downloads.child_pid, flush=True))
 downloads.start(card, card.files[0])
 app.exec()
@@ -469,7 +469,7 @@ def test_another_model_under_the_name_of_a_card_without_a_checksum_is_not_taken(
         with (desk.where.cards / "tiny.toml").open("a", encoding="utf-8") as file:
             file.write('shape = "llama-3-swallow-8b-instruct-v0.1"\n')
         catalogue.set_user_cards_folder(desk.where.cards)
-        card = catalogue.load().card("tiny")
+        card = catalogue.card("tiny")
         assert card is not None
         target = desk.where.models / FILE
         if was_here:
