@@ -135,7 +135,8 @@ class AnswerRun(QObject):
         self.request = request
         self._model, self._adapters = local_models.with_adapters(request.model, request.adapters)
         is_shaped = bool(request.grammar or request.json_schema)  # which would hold for the thoughts, too
-        self._thinks = not is_shaped and local_models.thinks(self._model, request.choices.thought_tokens)
+        can_think = self._model != local_models.NO_MODEL and not is_shaped
+        self._thinks = can_think and local_models.thinks(self._model, request.choices.thought_tokens)
         # A model may think although it was told not to.
         self._thought_tokens = request.choices.thought_tokens or THOUGHT_TOKENS
         self._load_id = self._ask_id = self._rerank_id = ""
