@@ -14,7 +14,7 @@ import psutil
 from app.inference.processor_cores import ProcessorCores, usable_cores
 
 MEASURED_EVERY_S = 0.4
-_MEASURED_FIRST_S = 0.1  # so that what runs beside is known when a model has been loaded
+_MEASURED_FIRST_S = 0.1  # so that what runs beside is known when a model has been loaded, or soon after a pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,17 @@ class CpuLoadMeter:
     def busy_cores(self) -> float:
         """Return how many cores other processes occupy.
 
-        It is measured _MEASURED_FIRST_S after the start, and then every MEASURED_EVERY_S, at most.
+        It is measured at most every MEASURED_EVERY_S, but _MEASURED_FIRST_S after the start and after a pause, whose
+        mean says little of what runs now.
         """
         now = time.monotonic()
-        if now - self._read_at >= self._next_after_s:
+        passed_s = now - self._read_at
+        if passed_s >= self._next_after_s:
             everything, own = self._readings()
             others = (everything - self._all) - (own - self._own)
-            self._busy_cores = max(0.0, others / (now - self._read_at))
+            self._busy_cores = max(0.0, others / passed_s)
             self._read_at, self._all, self._own = now, everything, own
-            self._next_after_s = MEASURED_EVERY_S
+            self._next_after_s = MEASURED_EVERY_S if passed_s < 2 * MEASURED_EVERY_S else _MEASURED_FIRST_S
         return self._busy_cores
 
     def _readings(self) -> tuple[float, float]:

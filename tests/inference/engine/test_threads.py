@@ -61,3 +61,22 @@ def test_the_meter_sees_another_process_at_work_already_while_a_model_is_loaded(
     finally:
         other.kill()
         other.wait()
+
+
+def test_work_that_began_during_a_pause_is_seen_within_a_tenth_of_a_second(monkeypatch):
+    clock, busy_s = 1_000.0, 0.0
+    idle = psutil.cpu_times(percpu=True)
+    own = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+
+    def times(percpu):
+        return [*idle[:own], idle[own]._replace(user=idle[own].user + busy_s), *idle[own + 1 :]]
+
+    monkeypatch.setattr(psutil, "cpu_times", times)
+    monkeypatch.setattr(threads.time, "monotonic", lambda: clock)
+    meter = threads.CpuLoadMeter()
+    clock += 60.0
+    busy_s += 1.0
+    assert meter.busy_cores() < 0.1
+    clock += 0.11
+    busy_s += 0.11
+    assert meter.busy_cores() > 0.8
