@@ -23,7 +23,9 @@ _EXPONENT = r"\^\{?[-+]?\^?\d{1,4}\}?\^?"
 _POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{{1,4}})|(?P<raised>{_EXPONENT}))?"
 _BEFORE = r"(?:(?<=pH)|(?<![A-Za-z\d.,_]))(?<![A-Za-z]-)(?<![A-Za-z\d]\^)"
 _HOUR = rf"(?:\d{{1,2}}|[{notation.KANJI_NUMERALS}]{{1,3}})"
-_HALVED = "(?:年|月(?!額)|日|時間|錠|個|本|枚|ダース|切れ)"
+_HALVED = "(?:年|月(?![額切])|日|時間|錠|個|本|枚|ダース|切れ)"
+# Behind a unit, half of it (1時間半), and no word that begins with half (直径1m半円形).
+_AND_HALF = rf"半(?![分径数額円割球面断周角端島導減田透剛壊焼製固月]|自動(?!車)|\s?{_HALVED})"
 _NTH = "目(?![盛的標安視地録次])"
 # Each alternative begins with a quick look at its first character, as most characters of a text begin none.
 _OPENS = rf"\d{notation.KANJI_NUMERALS}"
@@ -46,14 +48,14 @@ _NUMBER = lazy_pattern(
     rf"|(?P<ordinal>第\s?)?(?:(?=[\d±+プ\-△▲マ氷零毎秒分時¥]){_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}"
     rf"|(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI}))"
     # Kanji without a unit are words. The pattern of units stands here only: it takes as long to compile as the rest.
-    rf"(?:(?(kanji)|\s*)(?P<unit>{notation.UNIT_PATTERN})(?P<and_half>半(?!分|径|数|額|\s?{_HALVED}))?|(?(kanji)(?!))))"
+    rf"(?:(?(kanji)(?:\s(?=\S{{1,3}}目))?|\s*)(?P<unit>{notation.UNIT_PATTERN})(?P<and_half>{_AND_HALF})?|(?(kanji)(?!))))"
 )
 # 一つ, 一度, 一種, 一体… are usually words and not numbers, except in 年に一度, 一名以上 and 一回につき.
 _WORDS = lazy_pattern(
     rf"(?<![年月週])(?<![年月週日]に)一(?:つ|度|本|体|種|部|層|段|回|点|次|人|行|名|組|日|分|割|号|面)(?![\d{notation.KANJI_NUMERALS}半]"
     r"|間?(?:以[上内下降]|未満|を?超え|まで|につき|に対し|[当あ]たり|ごと|ずつ|おき))|十分"
 )
-_COUNT = lazy_pattern(rf"\d{{1,3}}\s?|[{notation.KANJI_NUMERALS}]{{1,4}}")
+_COUNT = lazy_pattern(rf"(?:\d{{1,3}}|[{notation.KANJI_NUMERALS}]{{1,4}})\s?")
 _NTH_END = lazy_pattern(_NTH)
 _LINK = lazy_pattern(r"\s?(?:~|から|ないし|乃至|又は|または|及び|,|、|・|-)\s?")
 _RANGE = lazy_pattern(r"\s?(?:~|から|ないし|乃至|-)\s?")
@@ -217,7 +219,7 @@ def parse(text: str) -> list[Quantity]:
 def parse_with_dates(text: str) -> tuple[list[Quantity], list[Date]]:
     """Return the quantities of a text, in order, and its dates with their offsets in the flattened text."""
     flat, origin = notation.flatten(text)
-    if not notation.NUMERIC.search(flat):  # most questions; the patterns take 0.1 s to compile
+    if not notation.NUMERIC.search(flat):  # most questions; the patterns take 0.02 s to compile
         return [], []
     dates = notation.dates_in_flat(flat)
     taken = [(date.start, date.end) for date in dates]
@@ -315,8 +317,8 @@ def _numbers(flat: str) -> Iterator[_Found]:
             end = match.end("first")
             yield _Found(notation.parse_numeral(match["first"]), None, match.start(), end)
             continue
-        if nth := _behind_count(match, flat):  # 3日目
-            end = nth.end()
+        if nth_end := _nth_end(match, flat):
+            end = nth_end
             yield _Found(notation.parse_numeral(match["digits"] or match["kanji"]), None, match.start(), end, "第")
             continue
         if match["code"] or _WORDS.match(flat, match.start("kanji") if match["kanji"] else len(flat)):
@@ -330,10 +332,13 @@ def _numbers(flat: str) -> Iterator[_Found]:
             yield found
 
 
-def _behind_count(match: re.Match[str], flat: str) -> re.Match[str] | None:
-    """Return the 目 that makes a number with a unit an ordinal; None if there is none."""
-    is_count = match["unit"] and not match["and_half"] and _COUNT.fullmatch(flat, match.start(), match.start("unit"))
-    return _NTH_END.match(flat, match.end()) if is_count else None
+def _nth_end(match: re.Match[str], flat: str) -> int:
+    """Return where an ordinal ends that a number and its unit begin, such as 3日目; 0 if they begin none."""
+    is_whole = match["unit"] is not None and match["and_half"] is None
+    if is_whole and _COUNT.fullmatch(flat, match.start(), match.start("unit")):
+        nth = _NTH_END.match(flat, match.end())
+        return nth.end() if nth else 0
+    return 0
 
 
 def _plain_number(match: re.Match[str]) -> _Found | None:

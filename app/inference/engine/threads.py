@@ -67,8 +67,8 @@ class CpuLoadMeter:
     def busy_cores(self) -> float:
         """Return how many cores other processes occupy.
 
-        It is measured at most every MEASURED_EVERY_S, but _MEASURED_FIRST_S after the start and after a pause, whose
-        mean says little of what runs now.
+        It is measured at most every MEASURED_EVERY_S, but already _MEASURED_FIRST_S after the start, and after a
+        reading that covers twice that time, which says little of what runs now.
         """
         now = time.monotonic()
         passed_s = now - self._read_at
