@@ -116,6 +116,11 @@ def test_a_range_has_one_unit_and_the_bound_of_its_end():
     ("written", "found"),
     [
         ("500-1,500m", [(500, "m", ""), (1500, "m", "")]),
+        ("一億二千三百四十五万六千七百八十九円", [(123_456_789, "円", "")]),
+        ("幅は1m半とする", [(1.5, "m", "")]),
+        ("厚さ2mm半透明", [(0.002, "m", "")]),
+        ("3点半田付け", [(3, "点", "")]),
+        ("12時間半減期", [(43_200, "s", "")]),
         ("5個半日", [(5, "個", ""), (43_200, "s", "")]),
         ("2日半分", [(172_800, "s", ""), (50, "%", "")]),
         ("直径1m半円形水路", [(1, "m", "")]),
@@ -136,6 +141,13 @@ def test_a_range_has_one_unit_and_the_bound_of_its_end():
 )
 def test_what_stands_behind_a_unit_belongs_to_it_or_not(written, found):
     assert values(written) == found
+
+
+@pytest.mark.parametrize(
+    "written", [f"約1{'0' * 400}m", f"1{'0' * 330}円前後", f"{'9' * 400}歳未満", f"大さじ{'9' * 400}", "千" * 60 + "円"]
+)
+def test_numbers_that_mean_nothing_are_no_values(written):
+    assert quantities.parse(written) == []
 
 
 @pytest.mark.parametrize(

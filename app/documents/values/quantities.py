@@ -18,14 +18,19 @@ from app.documents.values.notation import ROUNDED_TOLERANCE, Date, Unit
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?"
 _MYRIAD = rf"(?:{_DIGITS}\s?(?:[千百]?[万億兆]|[千百]))+(?:{_DIGITS})?"
-_KANJI = rf"[{notation.KANJI_NUMERALS}万億兆]{{1,12}}"
+_KANJI_DIGIT = f"[{notation.KANJI_NUMERALS}万億兆]"
+_KANJI = f"{_KANJI_DIGIT}{{1,32}}"
 _EXPONENT = r"\^\{?[-+]?\^?\d{1,4}\}?\^?"
 _POWER = rf"(?:\s?[×xX]\s?10(?P<power>{_EXPONENT}|-\d{{1,4}})|(?P<raised>{_EXPONENT}))?"
 _BEFORE = r"(?:(?<=pH)|(?<![A-Za-z\d.,_]))(?<![A-Za-z]-)(?<![A-Za-z\d]\^)"
 _HOUR = rf"(?:\d{{1,2}}|[{notation.KANJI_NUMERALS}]{{1,3}})"
 _HALVED = "(?:年|月(?![額切])|日|時間|錠|個|本|枚|ダース|切れ)"
-# Behind a unit, half of it (1時間半), and no word that begins with half (直径1m半円形).
-_AND_HALF = rf"半(?![分径数額円割球面断周角端島導減田透剛壊焼製固月]|自動(?!車)|\s?{_HALVED})"
+# Half of the unit before it (1時間半), and no word that begins with half (厚さ2ミリ半透明). A unit in Latin letters is
+# seldom halved so (直径1m半円形), but 幅は1m半とする.
+_AND_HALF = (
+    r"半(?:(?<![A-Za-z\d%°]半)(?![分径数額円割球面断周角端島導減田透剛壊焼製固月期身ば折紙量波熟]|自動(?!車)|地下"
+    rf"|\s?{_HALVED})|(?=[\s、。)のはがをでとに以未程]|$))"
+)
 _NTH = "目(?![盛的標安視地録次])"
 # Each alternative begins with a quick look at its first character, as most characters of a text begin none.
 _OPENS = rf"\d{notation.KANJI_NUMERALS}"
@@ -38,7 +43,7 @@ _NUMBER = lazy_pattern(
     rf"|(?P<halved>(?=半)(?<![\d{notation.KANJI_NUMERALS}前後大過夜])半(?P<half_unit>{_HALVED})(?![\w]?径))"
     rf"|(?P<share>(?=[{_OPENS}]){_BEFORE}(?P<more_digits>\d{{1,6}}|[{notation.KANJI_NUMERALS}]{{1,6}})\s?(?P<more_unit>割|%|パーセント)(?:の|を)?(?P<more>割?増|割?引|減|安|加算|オフ|OFF))"
     rf"|(?=[{_OPENS}]割){_BEFORE}(?P<tenths>\d|[{notation.KANJI_NUMERALS}])割(?P<hundredths>\d|[{notation.KANJI_NUMERALS}])分(?!の)"
-    rf"|(?P<half>(?=半)(?<![前後大過夜])半(?:分|額|数|減)(?!\w?径))|(?P<double>(?=倍)(?<![\d{notation.KANJI_NUMERALS}数何・.])倍(?:額|増))"
+    rf"|(?P<half>(?=半)(?<![前後大過夜])半(?:分|額|数|減(?!期))(?!\w?径))|(?P<double>(?=倍)(?<![\d{notation.KANJI_NUMERALS}数何・.])倍(?:額|増))"
     rf"|(?P<spoon>大|小)(?:さじ|匙)\s?(?P<spoons>{_DIGITS}|[{notation.KANJI_NUMERALS}]{{1,6}})(?P<half_spoon>半)?"
     rf"|(?P<code>(?=[\d表図式付録(])(?:{_BEFORE}\d+(?:\.\d+){{2,}}|{_BEFORE}\d+(?:-\d+){{2,}}|{_BEFORE}(?P<first>\d+)-(?P<last>\d+)(?![\d.-])"
     rf"|[表図式付録]\s?\d+(?:[-.]\d+)*|\(\d{{1,2}}\)))"
@@ -46,7 +51,7 @@ _NUMBER = lazy_pattern(
     rf"|(?=\d){_BEFORE}(?P<top>\d+)\s?/\s?(?P<bottom>\d[\d,]*)(?![\d/])"
     rf"|(?=[{_OPENS}万億兆])(?P<share_bottom>(?<!\d){_DIGITS}|{_KANJI})分の(?P<share_top>\d+|{_KANJI})"
     rf"|(?P<ordinal>第\s?)?(?:(?=[\d±+プ\-△▲マ氷零毎秒分時¥]){_BEFORE}(?P<sign>(?:±|\+/-|プラス[・/]?マイナス)\s?|(?<![A-Za-z\d)\]表図式第])[-+△▲]\s?|マイナス\s?|プラス\s?|氷点下\s?|零下\s?)?(?P<speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?:¥\s?(?=[\d,.]+(?P<yen>)))?(?P<digits>{_MYRIAD}|{_DIGITS}){_POWER}"
-    rf"|(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?P<kanji>{_KANJI}))"
+    rf"|(?P<kanji_speed>(?:毎[秒分時]|[秒分時]速)\s?)?(?<!{_KANJI_DIGIT})(?P<kanji>{_KANJI}))"
     # Kanji without a unit are words. The pattern of units stands here only: it takes as long to compile as the rest.
     rf"(?:(?(kanji)(?:\s(?=\S{{1,3}}目))?|\s*)(?P<unit>{notation.UNIT_PATTERN})(?P<and_half>{_AND_HALF})?|(?(kanji)(?!))))"
 )
@@ -85,6 +90,7 @@ _PARTED = (("か月", 12.0), ("s", 3600.0), ("m", 1e3), ("kg", 1e3))
 _PART = lazy_pattern(rf"(?P<digits>{_DIGITS})\s?(?P<unit>{notation.UNIT_PATTERN})")
 _ABOUT = lazy_pattern(r"(?:約|およそ|おおよそ|ほぼ|概ね|おおむね)\s?$")
 _AROUND = lazy_pattern(r"\s?(?:程度|前後|ほど|くらい|ぐらい)")
+_TOO_LARGE = 1e100  # no document means such a number, and its conversions and powers could overflow
 ABOUT_TOLERANCE = 0.07  # relative: 約10 may be 9.5, but not 14
 _SLOPE, _CLOCK, _PERCENT = Unit("1:"), Unit("時"), notation.unit_of("%")
 _ALIKE = {("度", "°"): 1.0, ("度", "°C"): 1.0, ("キロ", "kg"): 1.0, ("キロ", "m"): 1000.0}
@@ -224,7 +230,8 @@ def parse_with_dates(text: str) -> tuple[list[Quantity], list[Date]]:
     dates = notation.dates_in_flat(flat)
     taken = [(date.start, date.end) for date in dates]
     found = [one for one in _numbers(flat) if not _lies_in(one, taken)]
-    return [_quantity(one, flat, origin) for one in _with_ranges(flat, _joined(flat, found))], dates
+    joined = [one for one in _joined(flat, found) if abs(one.value) < _TOO_LARGE]
+    return [_quantity(one, flat, origin) for one in _with_ranges(flat, joined)], dates
 
 
 class _Placed(NamedTuple):
