@@ -6,7 +6,7 @@ tokenizer does not split them. Synonyms come from a list shipped with Kotae and 
 
 import functools
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from app.base import invisible_characters, search_text
@@ -208,22 +208,26 @@ def synonyms_of_query(query: str, own_file: Path | None = None) -> list[list[dic
 def synonyms_by_word(query: str, own_file: Path | None = None) -> list[tuple[str, list[list[str]]]]:
     """Return each query word with synonyms, also of the user's list `own_file`, as terms. Raises as `read_glossary`."""
     folded = search_text.fold(query)
+    runs = frozenset(_KANJI_RUN.findall(folded))
     found = []
-    for word, others in (*_shipped_synonyms().items(), *(read_glossary(own_file) if own_file else {}).items()):
-        if word in folded and _is_whole_word(word, folded):
-            new = [extract_terms(other) for other in others if other not in folded]
+    for word, lists in (*_shipped_synonyms().items(), *(read_glossary(own_file) if own_file else {}).items()):
+        if word in folded and _is_whole_word(word, runs):
+            new = [extract_terms(other) for others in lists for other in others if other not in folded]
             pairs = [[term for term in listed if len(term) > 1] or listed for listed in new]
             found.append((word, [listed for listed in pairs if listed]))
     return found
 
 
-def _is_whole_word(word: str, folded: str) -> bool:
-    """Whether a single kanji is a word of its own in the text, and not part of one: 草の, but not 海草."""
-    return len(word) > 1 or word in _KANJI_RUN.findall(folded) or not _KANJI_RUN.match(word)
+def _is_whole_word(word: str, kanji_runs: Collection[str]) -> bool:
+    """Whether a single kanji is a word of its own in a text with these runs, and not part of one: 草の, but not 海草."""
+    return len(word) > 1 or word in kanji_runs or not _KANJI_RUN.match(word)
 
 
-def read_glossary(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return word -> synonyms of the user's list, or {}. Raises AppError("glossary_unreadable")."""
+def read_glossary(path: Path) -> dict[str, list[list[str]]]:
+    """Return word -> lines of the user's list with that word and its synonyms. Raises AppError("glossary_unreadable").
+
+    A file that does not exist is empty.
+    """
     try:
         stamp = path.stat()
     except OSError:
@@ -232,7 +236,7 @@ def read_glossary(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 @functools.lru_cache(maxsize=4)
-def _parse_glossary(path: Path, _modified_ns: int, size: int) -> dict[str, tuple[str, ...]]:
+def _parse_glossary(path: Path, _modified_ns: int, size: int) -> dict[str, list[list[str]]]:
     try:
         if size > GLOSSARY_BYTES_MAX:
             raise ValueError("too large")
@@ -243,20 +247,21 @@ def _parse_glossary(path: Path, _modified_ns: int, size: int) -> dict[str, tuple
         lines = encodings.decode(data, codec or "utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise AppError("glossary_unreadable", path=str(path), reason=str(error)) from error
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[list[str]]] = {}
     for line in lines:
         words = [search_text.fold(word.strip()) for word in line.replace("\t", ",").replace("、", ",").split(",")]
-        words = [word for word in words if word and not word.startswith("#")]
-        for word in words:
-            found[word] = (*found.get(word, ()), *(other for other in words if other != word))
-    return {word: others for word, others in found.items() if others}
+        words = list(dict.fromkeys(word for word in words if word and not word.startswith("#")))
+        if len(words) > 1:
+            for word in words:
+                found.setdefault(word, []).append(words)
+    return found
 
 
 @functools.cache
-def _shipped_synonyms() -> dict[str, tuple[str, ...]]:
+def _shipped_synonyms() -> dict[str, list[list[str]]]:
     listed = tomllib.loads((resources() / SYNONYMS_FILE).read_text("utf-8"))["words"]
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[list[str]]] = {}
     for words, others in listed.items():
         for word in search_text.fold(words).split():
-            found[word] = (*found.get(word, ()), *search_text.fold(others).split())
+            found.setdefault(word, []).append(search_text.fold(others).split())
     return found

@@ -167,6 +167,14 @@ def test_the_users_glossary_finds_by_words_of_the_office(library, tmp_path):
     assert first(library, "ラバダム", collection, glossary) == ""
 
 
+def test_a_long_line_of_the_glossary_is_kept_once(tmp_path):
+    glossary = tmp_path / "用語集.csv"
+    glossary.write_text(",".join(f"語{number}" for number in range(20_000)), "utf-8")
+    lines = terms.read_glossary(glossary)
+    assert len(lines) == 20_000
+    assert all(line is lines["語0"][0] for [line] in lines.values())
+
+
 def test_of_words_for_the_same_only_the_best_counts(library, tmp_path):
     """A long list of other words must not outweigh what was asked."""
     asked, others = "ラバダムの点検を行う。", "可動堰、起伏堰、転倒堰、固定堰の点検を行う。"
