@@ -219,7 +219,7 @@ def _list_sign(line: str) -> tuple[str, str]:
     return f"{kind}{signs}", number
 
 
-_HEADER_RULE = lazy_pattern(r"[\s|:+=-]*-[\s|:+=-]*$")  # the line below a header, in Markdown
+_HEADER_RULE = lazy_pattern(r"[\s|:+=]*-[\s|:+=-]*$")  # the line below a header, in Markdown
 _NAMED_CELL = lazy_pattern(r"\S[:：]\s")  # 列名: 値, which needs no header
 _COLUMNS_MIN = 3  # smallest number in a header without a rule, as two columns are often names and values
 

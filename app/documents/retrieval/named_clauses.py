@@ -53,7 +53,7 @@ _DOCUMENT_WORD = lazy_pattern(
 )
 # What names another document right before a clause in a text: 会社法（平成十七年法律第八十六号）, JIS A 1108.
 _OTHER_DOCUMENT = lazy_pattern(
-    rf"{_DOCUMENT_WORD.pattern}|(?:細則|規約|協定書?|定款|条約|規格)$|[)」』]$|[A-Z]{{2,}}[A-Z\d .:-]*\d$"
+    rf"{_DOCUMENT_WORD.pattern}|(?:細則|規約|協定書?|定款|条約|規格)$|[)」』]$|(?<![A-Z])[A-Z]{{2}}[A-Z\d .:-]*\d$"
 )
 _SAME_LAW = lazy_pattern("(?:同|当該)(?=法|令|規則|条例)")
 _ASKS_FOR_ALL = lazy_pattern("(?:規定)?内容|条文|[本全]文|規定|趣旨|概要|要[点旨]|解説")  # of a clause
