@@ -219,7 +219,7 @@ def synonyms_by_word(query: str, own_file: Path | None = None) -> list[tuple[str
 
 
 def _is_whole_word(word: str, kanji_runs: Collection[str]) -> bool:
-    """Whether a single kanji is a word of its own in a text with these runs, and not part of one: 草の, but not 海草."""
+    """Whether a single kanji is a word of its own in a text with these runs, not part of one: 草の, but not 海草."""
     return len(word) > 1 or word in kanji_runs or not _KANJI_RUN.match(word)
 
 
