@@ -393,6 +393,15 @@ def test_paragraphs_of_old_statutes_have_their_number_in_a_circle(library: Libra
     assert missing.clause == "第10条第3項"
 
 
+def test_a_paragraph_is_told_to_be_missing_where_paragraphs_are_headings(library: Library) -> None:
+    first = [Section(("貸借規則", "第3条", f"第{at}項"), f"期間の定め{at}。") for at in (1, 2)]
+    put(library, *first, Section(("貸借規則", "第4条", "第1項"), "更新の定め。"), name="貸借規則.md")
+    ids = [one.id for one in library.collections()]
+    assert named_clauses.find_clauses(library, "貸借規則第3条第2項", ids).missing == ()
+    (missing,) = named_clauses.find_clauses(library, "貸借規則第4条第2項は何を定めていますか", ids).missing
+    assert missing.clause == "第4条第2項"
+
+
 def test_a_clause_of_a_part_that_has_a_heading_is_told_to_be_missing(library: Library, collection: int) -> None:
     parts = [Section((part, f"4.1.{at} 定め"), f"{part}の定め{at}。") for part in ("調査編", "施工編") for at in (1, 2)]
     put(library, *parts, collection="法令", name="要領.md")

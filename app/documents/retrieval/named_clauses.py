@@ -373,7 +373,10 @@ class _Finder:
     ) -> list[NamedSection] | MissingClause:
         """Return that an article has no such paragraph or item, with the article; `found` if none are numbered here."""
         first = structs.replace(reference.inner[-1], numbers=(2,))  # the first paragraph has no number
-        if all(line_start(one.text, first) is None for one in self._read("TRUE", documents, most=_NUMBERED_WITHIN)):
+        sections = self._read("TRUE", documents, most=_NUMBERED_WITHIN)
+        if not any(
+            first in map(clause_number, one.path) or line_start(one.text, first) is not None for one in sections
+        ):
             return found
         return self._lacking(reference, documents, (str(ClauseReference(reference.headings)), found[0]))
 
