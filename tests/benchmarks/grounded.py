@@ -1,5 +1,4 @@
-"""How much sooner another question on the same passages is answered, also after a restart of the program, and how often
-the check of sentences is right.
+"""How much sooner another question on the same passages is answered, also after a restart of the program.
 
     python -m tests.benchmarks.grounded [MODEL.gguf] [--pairs N]
 
@@ -78,10 +77,6 @@ def main() -> None:
         with running_engine(where, "with", where.prefix_states) as kept, running_engine(where, "without") as bare:
             measure_restart(kept, bare, model, where, options.pairs)
     del keep
-    marked = sum(test_claims.is_marked(at, answer) for at, answer in test_claims.RIGHT)
-    seen = sum(test_claims.is_marked(at, answer) for at, _, answer in test_claims.WRONG)
-    print(f"claim check: of {len(test_claims.WRONG)} answers with one seeded error {seen} marked,")
-    print(f"             of {len(test_claims.RIGHT)} right ones {marked}")
 
 
 @contextmanager
