@@ -301,7 +301,7 @@ def _written(character: str, before: str) -> str:
     return rf"\^?\{{?{character}\}}?\^?" if is_raised else re.escape(character)
 
 
-# A unit that ends in a Latin letter or a digit ends the word.
+# A unit that ends in a Latin letter or a digit ends the word; 分 begins words such as 分割.
 _ENDS = r"(?!(?<=[A-Za-z])[A-Za-z]|(?<=[23}^])[A-Za-z\d]|(?<=分)[割類布岐析離納解担配])"
 _IS_WORD = rf"{_any_of(_NOT_UNITS.split('|'))}|分の[\d{KANJI_NUMERALS}]|A[A-Z]"
 _SOME_MONTHS = "月(?=以[内上]|未満|を超え|を経過)"

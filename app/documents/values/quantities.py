@@ -349,6 +349,7 @@ def _nth_end(match: re.Match[str], flat: str) -> int:
 
 
 def _plain_number(match: re.Match[str]) -> _Found | None:
+    """Return a number with its unit, speed or ordinal; None for what `_value` has no number of."""
     number = _value(match)
     if number is None:
         return None
