@@ -161,7 +161,8 @@ class AnswerQueue(QObject):
         kinds = {run.stage.kind for run in self._runs.values()}
         # Searches run one after another, as each has its time limit and they share one child.
         may_join = bool(kinds & {"reading", "thinking", "answering"}) and not kinds & {"", "searching"}
-        most = loaded.parallel if loaded and may_join and not self._suspects and self._alone <= 0 else 1
+        at_once = loaded.parallel if loaded and may_join and not self._suspects and self._alone <= 0 else 1
+        most = at_once + 1 if at_once > 1 else 1  # one waits in the engine, which begins it as soon as an answer ends
         if len(self._runs) + len(self._permitting) >= most:
             return None
         waiting = [key for key in self.pending if key not in self._runs and key not in self._permitting]

@@ -192,14 +192,18 @@ class SequencedModel(NativeModel):
         raise NotImplementedError
 
     def _write_token(self, writing: dict[int, Answer]) -> None:
-        """Evaluate the latest token of each answer, and choose the next one of each."""
+        """Evaluate the latest token of each answer, and choose the next one of each.
+
+        llama.cpp evaluates sequences in one step only as far as their numbers follow each other.
+        """
+        answers = sorted(writing.items())
         try:
-            self._decode([(sequence, answer.tokens[-1], True) for sequence, answer in writing.items()])
+            self._decode([(sequence, answer.tokens[-1], True) for sequence, answer in answers])
         except DecodeAborted:
             for answer in writing.values():
                 answer.end("cancelled")
             return
-        for answer, row in zip(writing.values(), self._rows(len(writing)), strict=True):
+        for (_, answer), row in zip(answers, self._rows(len(answers)), strict=True):
             self._choose(answer, row)
 
     def _choose(self, answer: Answer, row: Floats) -> None:

@@ -197,7 +197,7 @@ def test_a_paused_batch_asks_nothing_until_it_is_resumed(desk: Desk) -> None:
     assert desk.batches.is_paused
     desk.scene.qtbot.waitUntil(lambda: not run.queue.is_answering, timeout=LIMIT_MS)
     done = run.status.done
-    assert 1 <= done <= PARALLEL_MOST  # those that were being answered
+    assert 1 <= done <= PARALLEL_MOST + 1  # those that were being answered, and the one that waited
     assert run.status.question == questions[done]
     desk.ended(desk.batches.finished, desk.batches.resume)
     assert [one["answer"] for one in desk.answers()] == questions
@@ -212,10 +212,10 @@ def test_questions_are_answered_beside_each_other_once_the_model_is_loaded(desk:
     def has_stopped() -> bool:
         return bool(engine.pid) and psutil.Process(engine.pid).status() == psutil.STATUS_STOPPED
 
-    desk.scene.qtbot.waitUntil(lambda: has_stopped() and len(queue._runs) == PARALLEL_MOST, timeout=LIMIT_MS)
+    desk.scene.qtbot.waitUntil(lambda: has_stopped() and len(queue._runs) == PARALLEL_MOST + 1, timeout=LIMIT_MS)
     ended = desk.ended(desk.batches.finished, psutil.Process(engine.pid).resume)
     assert (ended.answered, engine.loaded.parallel) == (12, PARALLEL_MOST)
-    assert max(numbers) < PARALLEL_MOST  # others beside one that is answered
+    assert max(numbers) <= PARALLEL_MOST  # others beside one that is answered
     assert numbers[-1] == 0
 
 

@@ -231,6 +231,21 @@ def test_answers_are_the_same_however_many_are_written_at_a_time(job):
     assert [answer.tokens for at, answer in alone.items() if not prompts[at].limit] == [0] * 12
 
 
+def test_answers_that_begin_later_are_in_one_step_with_the_others(job, monkeypatch):
+    ids = tuple(held_out.prompt_ids("一年は何日？"))
+    chats = [ChatToScore((), ids, limit) for limit in (30, 2, 30, 9, 30, 5, 30, 8)]
+    steps: list[list[int]] = []
+    model = ScoredModel(Path(job.model), "")
+    decode = model._decode
+    monkeypatch.setattr(model, "_decode", lambda tokens: (steps.append([one[0] for one in tokens]), decode(tokens)))
+    model.open(256, 256, len(chats))
+    list(model.write_answers(chats, None, ()))
+    model.close()
+    together = [sequences for sequences in steps if len(set(sequences)) > 1]
+    assert list(range(7)) in together
+    assert all(sequences == sorted(sequences) for sequences in together)
+
+
 def test_what_two_texts_begin_with_is_read_once(job):
     texts = [tuple(held_out.example(1, "同じ指示と資料。" * 5 + question, answer)["ids"]) for question, answer in PAIRS]
     found: dict[bool, list[float]] = {}
