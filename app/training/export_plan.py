@@ -74,7 +74,7 @@ BASE_FORM = QUANTIZATIONS["Q4_K_M"]
 ALL_FORMS = (*ON_BASE, F16_ADAPTER, MERGED_F16, *(form.name for form in QUANTIZED))
 EXPORT_FOLDER = "export"  # name inside the run's folder
 _REFERENCE_BYTES = 8200  # size per scored position (app/inference/engine/score.py)
-_SPEED_TOKENS = 24
+SPEED_TOKENS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +385,7 @@ def _quantize_step(export: ExportPlan, form: str, path: Path) -> ArtifactStep:
 def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool, compares: bool = False) -> Score:
     asked = export.form
     chats = export.holdout.chats if asked is not None else ()
+    writes = not measures or answers_are_wanted(export, form)
     return Score(
         model=str(export.file(form)),
         holdout=str(export.run / run_folders.HOLDOUT),
@@ -397,9 +398,9 @@ def _score_job(export: ExportPlan, form: str, target: Path, *, measures: bool, c
             for chat in chats
             if asked is not None
         ),
-        answers=not measures or answers_are_wanted(export, form),
+        answers=writes,
         measures=measures,
-        speed_tokens=0 if form in COMPARED else _SPEED_TOKENS,
+        speed_tokens=SPEED_TOKENS if writes or form not in COMPARED else 0,
         stop=asked.stop if asked is not None else (),
         lines=tuple(sorted({example.line for example in export.holdout.examples})),
     )

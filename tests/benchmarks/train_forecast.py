@@ -16,7 +16,6 @@ from typing import Any
 
 from app.evaluation.study import paper, scale_subsets
 from app.inference import memory_estimate
-from app.inference.engine.score import SPEED_TOKENS
 from app.inference.scoring_files import HeldOutChat
 from app.training import export_plan, run_plan
 from app.training.runs import run_clock, run_folders
@@ -76,7 +75,7 @@ def verdict(lengths: list[int], answers: list[int]) -> dict[str, Any]:
     minutes = {}
     for name, (prompt, answer) in {"card": card, "two_cores": PROCESSOR}.items():
         at_once = min(prompt, answer * memory_estimate.PARALLEL_MOST)
-        minutes[name] = round((read / prompt + 2 * SPEED_TOKENS / answer + written / at_once) / 60, 1)
+        minutes[name] = round((read / prompt + 2 * export_plan.SPEED_TOKENS / answer + written / at_once) / 60, 1)
     return {"verdict_reads": read, "verdict_writes": written, "minutes": minutes}
 
 

@@ -106,7 +106,7 @@ class Score:
     chats: tuple[ChatToScore, ...] = ()  # the hold-out's chats in its order; their token ids are compared
     answers: bool = False  # also answer each chat
     measures: bool = True  # False: only answer
-    speed_tokens: int = 0  # tokens of an answer generated only to measure the speed, if not `answers`
+    speed_tokens: int = 0  # tokens of an answer that is written alone, only to measure the speed
     stop: tuple[str, ...] = ()  # stop strings besides the model's own end
     texts: tuple[ScoredText, ...] = ()
     lines: tuple[int, ...] = ()  # the only lines of the hold-out to measure; (): all

@@ -30,7 +30,7 @@ from app.base.files.output_file import drive_errors, require_space
 from app.inference import memory_estimate, scoring_files
 from app.inference.engine import llama, model_jobs
 from app.inference.engine.llama import Device
-from app.inference.engine.model_jobs import ChatToScore, Notes, Score, Send
+from app.inference.engine.model_jobs import Notes, Score, Send
 from app.inference.engine.scored_model import ScoredModel, WrittenAnswer
 from app.inference.prompts import ScoredText, Segment
 from app.inference.scoring_files import NOT_TRAINED, AnswerScore, ExampleScore, HeldOutExample, Holdout, Scores
@@ -151,7 +151,6 @@ def kl_divergence(record: Any, log_p: Floats) -> float:
     return max(0.0, total)
 
 
-SPEED_TOKENS = 32  # tokens from which the speed of an answer is known
 _REPORT_EVERY_S = 0.1
 
 
@@ -225,7 +224,7 @@ def _longest_text_and_chat_tokens(job: Score, holdout: Holdout) -> tuple[int, in
     first = job.chats[:1] if job.speed_tokens else ()
     read = [*(len(example.ids) for example in holdout.examples), *(len(chat.ids) for chat in (*first, *asked))]
     speed = len(job.chats[0].ids) + job.speed_tokens if job.speed_tokens and job.chats else 0
-    return max(read), max((len(chat.ids) + chat.limit for chat in asked), default=speed)
+    return max(read), max([speed, *(len(chat.ids) + chat.limit for chat in asked)])
 
 
 def _require_known_ids(holdout: Holdout, job: Score, vocabulary: int) -> None:
@@ -252,7 +251,6 @@ class _ScoringRun:
         answers = sum(len(chat.ids) + chat.limit for chat in job.chats) if job.answers else 0
         self._total = (sum(len(example.ids) for example in holdout.examples) if job.measures else 0) + answers
         self.seconds_reading = self.seconds_writing = 0.0
-        self._timed_tokens, self._timed_s = 0, 0.0  # of answers that were written alone
         model.on_step = lambda: self._report(0)  # the parent takes a long silence for a driver that hangs
 
     def run(self) -> Scores:
@@ -266,15 +264,13 @@ class _ScoringRun:
         if self._job.answers:
             self._send(Phase("writing"))
         answers = self._answers() if self._job.answers else ()
-        if not self._job.answers:
-            self._write_for_speed()
         memory_bytes = memory_estimate.estimate_memory(self._model.header, self._job.context_tokens).total_bytes
         return Scores(
             examples=examples,
             answers=answers,
             same_ids=same,
             references=tuple(self._model.text_of(chat.answer) for chat in self._holdout.chats),
-            write_tokens_per_s=round(self._timed_tokens / self._timed_s, 2) if self._timed_s else 0.0,
+            write_tokens_per_s=self._write_tokens_per_s(),
             size_bytes=self._size_bytes(Path(self._job.model).stat().st_size),
             memory_bytes=self._size_bytes(memory_bytes),
         )
@@ -329,36 +325,26 @@ class _ScoringRun:
     # --------------------------------------------------------------------- answers
 
     def _answers(self) -> tuple[AnswerScore, ...]:
-        """Answer the chats: the first ones alone until SPEED_TOKENS are timed, then several at a time."""
         chats = self._job.chats
         ends = frozenset(self._holdout.end_ids)
         began = time.perf_counter()
         written: dict[int, WrittenAnswer] = {}
-        while len(written) < len(chats) and self._timed_tokens < SPEED_TOKENS:
-            place = len(written)
-            written[place] = self._write_alone(chats[place], ends, self._job.stop)
+        for place, answer in self._model.write_answers(chats, ends, self._job.stop):
+            written[place] = answer
             self._report(len(chats[place].ids) + chats[place].limit)
-        alone = len(written)
-        for place, answer in self._model.write_answers(chats[alone:], ends, self._job.stop):
-            written[alone + place] = answer
-            self._report(len(chats[alone + place].ids) + chats[alone + place].limit)
         self.seconds_writing = time.perf_counter() - began
         return tuple(
             AnswerScore(kept.line, kept.question, written[at].text.strip(), written[at].ended_by, written[at].tokens)
             for at, kept in enumerate(self._holdout.chats[: len(chats)])
         )
 
-    def _write_alone(self, chat: ChatToScore, ends: frozenset[int] | None, stop: tuple[str, ...]) -> WrittenAnswer:
-        """Write one answer and add it to those that are timed."""
-        ((_, answer),) = self._model.write_answers([chat], ends, stop)
-        self._timed_tokens += answer.tokens
-        self._timed_s += answer.seconds
-        return answer
-
-    def _write_for_speed(self) -> None:
-        """Generate an answer only to measure the speed."""
-        if self._job.speed_tokens and self._job.chats:
-            self._write_alone(dataclasses.replace(self._job.chats[0], limit=self._job.speed_tokens), None, ())
+    def _write_tokens_per_s(self) -> float:
+        """Return the speed of an answer that is written alone, only for this; 0 if none is asked for."""
+        if not self._job.speed_tokens or not self._job.chats:
+            return 0.0
+        chat = dataclasses.replace(self._job.chats[0], limit=self._job.speed_tokens)
+        ((_, answer),) = self._model.write_answers([chat], None, ())
+        return round(answer.tokens / answer.seconds, 2)
 
     def _report(self, tokens: int) -> None:
         self._done += tokens

@@ -198,7 +198,6 @@ def test_answers_end_by_themselves_at_a_stop_text_or_at_the_limit(tmp_path, job)
     free = scored(replace(job, chats=chats, answers=True), tmp_path)
     assert [answer.question for answer in free.answers] == [question for question, _ in PAIRS]
     assert [answer.line for answer in free.answers] == [1, 2, 3]
-    assert free.write_tokens_per_s > 0
     assert {answer.ended_by for answer in free.answers} <= {"end", "limit"}
     assert any(answer.tokens == 24 for answer in free.answers if answer.ended_by == "limit")
     with engine_side.loaded(Path(job.model)) as model:
@@ -301,11 +300,14 @@ def test_answers_alone_are_those_that_come_with_the_likelihood(tmp_path, job):
     assert (found[False].answers, found[False].examples) == (found[True].answers, ())
 
 
-def test_how_fast_it_writes_is_seen_without_answers(tmp_path, job):
-    assert scored(replace(job, chats=to_chats(8)), tmp_path).write_tokens_per_s == 0
-    found = scored(replace(job, chats=to_chats(8), speed_tokens=16), tmp_path)
+@pytest.mark.parametrize("answers", [False, True])
+def test_how_fast_it_writes_is_seen_with_and_without_answers(tmp_path, job, answers):
+    asked = replace(job, chats=to_chats(8), answers=answers)
+    silent = scored(asked, tmp_path)
+    assert silent.write_tokens_per_s == 0
+    found = scored(replace(asked, speed_tokens=300), tmp_path)  # of more tokens than the answers have
     assert found.write_tokens_per_s > 0
-    assert found.answers == ()
+    assert found.answers == silent.answers
 
 
 def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path, job):
