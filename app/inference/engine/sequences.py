@@ -154,6 +154,7 @@ class SequencedModel(NativeModel):
                     writing[sequence] = answer
                     self._read_prompt(sequence, answer)
                 else:
+                    self._close_gaps(writing)
                     self._write_token(writing)
                 for sequence in [at for at, one in writing.items() if one.ended_by]:
                     if writing[sequence].error is not None:
@@ -191,11 +192,20 @@ class SequencedModel(NativeModel):
         """Evaluate a part of a picture, and return what llama_decode does."""
         raise NotImplementedError
 
-    def _write_token(self, writing: dict[int, Answer]) -> None:
-        """Evaluate the latest token of each answer, and choose the next one of each.
+    def _close_gaps(self, writing: dict[int, Answer]) -> None:
+        """Move the last sequences to the places of those that are free before them, whose tokens are lost.
 
         llama.cpp evaluates sequences in one step only as far as their numbers follow each other.
         """
+        while (last := max(writing)) >= len(writing) > 1:
+            free = next(at for at in range(last) if at not in writing)
+            api.llama_memory_seq_cp(api.llama_get_memory(self._context), last, free, -1, -1)
+            self.cached[free] = self.cached[last].copy()
+            self._keep(last, 0)
+            writing[free] = writing.pop(last)
+
+    def _write_token(self, writing: dict[int, Answer]) -> None:
+        """Evaluate the latest token of each answer, and choose the next one of each."""
         answers = sorted(writing.items())
         try:
             self._decode([(sequence, answer.tokens[-1], True) for sequence, answer in answers])

@@ -230,19 +230,22 @@ def test_answers_are_the_same_however_many_are_written_at_a_time(job):
     assert [answer.tokens for at, answer in alone.items() if not prompts[at].limit] == [0] * 12
 
 
-def test_answers_that_begin_later_are_in_one_step_with_the_others(job, monkeypatch):
+def test_one_step_evaluates_all_answers_also_after_some_have_ended(job, monkeypatch):
     ids = tuple(held_out.prompt_ids("一年は何日？"))
-    chats = [ChatToScore((), ids, limit) for limit in (30, 2, 30, 9, 30, 5, 30, 8)]
+    chats = [ChatToScore((), ids, limit) for limit in (30, 2, 30, 9, 30, 5, 30, 8, 15)]
     steps: list[list[int]] = []
     model = ScoredModel(Path(job.model), "")
     decode = model._decode
     monkeypatch.setattr(model, "_decode", lambda tokens: (steps.append([one[0] for one in tokens]), decode(tokens)))
     model.open(256, 256, len(chats))
-    list(model.write_answers(chats, None, ()))
+    together = dict(model.write_answers(chats, None, ()))
+    model.sequences = 1
+    alone = dict(model.write_answers(chats, None, ()))
     model.close()
-    together = [sequences for sequences in steps if len(set(sequences)) > 1]
-    assert list(range(7)) in together
-    assert all(sequences == sorted(sequences) for sequences in together)
+    several = [sequences for sequences in steps if len(set(sequences)) > 1]
+    assert all(sequences == list(range(len(sequences))) for sequences in several)
+    assert [count for count in range(2, 8) if count in map(len, several)] == [4, 5, 7]  # two end in one step
+    assert {at: one.text for at, one in together.items()} == {at: one.text for at, one in alone.items()}
 
 
 def test_what_two_texts_begin_with_is_read_once(job):
