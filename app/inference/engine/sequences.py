@@ -2,7 +2,8 @@
 
 There are fewer than LEAST_TOKENS of them, so that the kernel of the weights is the same as for one alone. So is each
 answer with at most 256 tokens in the cache, or on one thread: of 20 answers of the trial model 20 were equal with 4 and
-7 at a time, 10 with 8. Beyond, llama.cpp splits the attention of a single token among threads, which rounds otherwise.
+7 at a time, 10 with 8. Beyond, llama.cpp splits the attention of a single token among threads, which rounds otherwise;
+so do an adapter's F16 matrices for several tokens.
 """
 
 import ctypes
