@@ -230,8 +230,9 @@ def _read(
     output.result(data, "\n".join(lines))
     if any(map(local_models.is_embedding_model, command_documents.search_models(where))):
         output.note("documents.docs_embed_next")
-    for row in data["attention"]:
-        output.note("documents.docs_attention", **row | {"state": phrase(f"documents.document_state.{row['state']}")})
+    for (state, message, next_step), names in docs_output.names_by_reason(data["attention"]).items():
+        state = phrase(f"documents.document_state.{state}")
+        output.note("documents.docs_attention", state=state, document=names, message=message, next=next_step)
     if data["invisible"]["n"]:
         output.note("documents.docs_invisible_in", **data["invisible"])
     is_missing = any(row["missing"] for row in data.get("collections", []))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.documents.retrieval.named_clauses import MissingClause
 
 QUOTED_CHARACTERS = 240  # characters of a passage on the terminal; JSON has the whole passage
+NAMES_SHOWN = 3  # documents that cannot be read for one reason
 
 
 def collection_data(collection: DocumentCollection, sources: list[str]) -> dict[str, Any]:
@@ -68,6 +69,20 @@ def attention_data(document: Document) -> dict[str, Any]:
     reason = error or ErrorMessage("".join(reading_warnings(document)), look)
     place = {"document": document.name, "path": document.path, "state": document.state}
     return {**place, "code": document.error_code, "message": reason.message, "next": reason.next}
+
+
+def names_by_reason(rows: list[dict[str, str]]) -> dict[tuple[str, str, str], str]:
+    """Return the first names of the documents with the same state, message and next step, by these three.
+
+    `rows`: of `attention_data`. A folder may hold hundreds of pictures that cannot be read for one reason.
+    """
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for row in rows:
+        found.setdefault((row["state"], row["message"], row["next"]), []).append(row["document"])
+    for names in found.values():
+        if len(names) > NAMES_SHOWN + 1:
+            names[NAMES_SHOWN:] = [phrase("common.n_more", n=f"{len(names) - NAMES_SHOWN:,}")]
+    return {reason: phrase("common.data_gap").join(names) for reason, names in found.items()}
 
 
 def reading_warnings(document: Document) -> list[str]:

@@ -124,6 +124,18 @@ def test_what_needs_attention_is_named_with_its_reason(docs, files):
     assert docs("search", "基準", "かぶり").returncode == 0
 
 
+def test_one_line_names_the_documents_that_cannot_be_read_for_one_reason(docs, files):
+    for number in range(6):
+        (files / f"空{number}.txt").touch()
+    (files / "壊れた.pdf").write_bytes(b"%PDF-1.7\n\xff")
+    done = docs("add", "基準", str(files), "--json")
+    assert len(done.data["attention"]) == 7
+    told = [line for line in done.stderr.splitlines() if line.startswith("失敗：")]
+    names = {line.partition("　")[0] for line in told}
+    assert names == {"失敗：空0.txt、空1.txt、空2.txt、ほか 3 件", "失敗：壊れた.pdf"}
+    assert len(told) == 2
+
+
 def test_what_cannot_be_read_stays_in_the_collection_and_is_not_counted_as_read(docs, files):
     damaged, blank = files / "壊れた.pdf", files / "文字なし.html"
     damaged.write_bytes(b"%PDF-1.7\n\xff")
