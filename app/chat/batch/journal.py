@@ -36,7 +36,7 @@ Verdict = Literal["answered", "near", "not_in_documents", "length", "failed"]
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
     """The answer to the question at `line` (from 1) of a file. `error` is the message that explains a failure, else "".
-    Seconds count this answer alone."""
+    Seconds are of this answer; `total_s` also of its waiting for the answers before it."""
 
     line: int
     verdict: Verdict

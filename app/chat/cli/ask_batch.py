@@ -96,7 +96,7 @@ def _report(run: BatchRun, output: Output) -> None:
     def on_answered(result: BatchAnswer) -> None:
         if result.error:
             output.end_progress()
-            output.note("common.batch_skipped", line=result.line, reason=result.error)
+            output.note("chat.batch_unanswered", line=result.line, reason=result.error)
 
     run.begun.connect(on_begun)
     run.progressed.connect(on_progressed)

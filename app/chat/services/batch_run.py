@@ -15,7 +15,7 @@ from app.base.errors import AppError
 from app.base.services import background
 from app.base.services.process_lock import ProcessLock
 from app.base.settings import Settings
-from app.base.wording import describe_error
+from app.base.wording import describe_error, phrase
 from app.chat.batch import answer_file, journal
 from app.chat.batch.answer_file import BatchReport
 from app.chat.batch.journal import BatchAnswer, BatchJournal, JournalHeader
@@ -32,6 +32,9 @@ from app.inference.local_model import LocalModel
 from app.inference.prompts import Turn
 from app.inference.services.engine import EngineClient
 from app.models import base_models, model_registry
+
+# Errors whose usual messages are about a conversation.
+_EXPLAINED = frozenset({"context_full", "decode_failed", "engine_died", "engine_hung"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,8 @@ def _save_answers(report: BatchReport, batch: Batch, permit: Permit) -> BatchRep
 
 def failed_answer(line: int, error: AppError, model: LocalModel, scope: Label) -> BatchAnswer:
     """Return the stored form of a question without an answer; arguments as of `answer_of_outcome`."""
-    message = str(describe_error(error))
+    is_explained = error.code in _EXPLAINED
+    message = phrase(f"chat.batch_error.{error.code}", **error.facts) if is_explained else str(describe_error(error))
     return BatchAnswer(
         line, "failed", error_code=error.code, error=message, model=model.id, label=scope, answered_at=time.time()
     )

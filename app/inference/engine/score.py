@@ -344,7 +344,8 @@ class _ScoringRun:
             return 0.0
         chat = dataclasses.replace(self._job.chats[0], limit=self._job.speed_tokens)
         ((_, answer),) = self._model.write_answers([chat], None, ())
-        return round(answer.tokens / answer.seconds, 2)
+        steps = answer.tokens - 1  # the first token is chosen from what the prompt's last one gives
+        return round(steps / answer.seconds, 2) if steps > 0 else 0.0
 
     def _report(self, tokens: int) -> None:
         self._done += tokens
