@@ -208,6 +208,7 @@ class SequencedModel(NativeModel):
             writing[free] = writing.pop(last)
 
     def _empty_free(self, writing: Collection[int]) -> None:
+        """Empty all sequences that write no answer, as each may hold a copy of another one's tokens."""
         for sequence in set(range(self.sequences)).difference(writing):
             self._keep(sequence, 0)
 

@@ -239,13 +239,35 @@ def test_one_step_evaluates_all_answers_also_after_some_have_ended(job, monkeypa
     monkeypatch.setattr(model, "_decode", lambda tokens: (steps.append([one[0] for one in tokens]), decode(tokens)))
     model.open(256, 256, len(chats))
     together = dict(model.write_answers(chats, None, ()))
+    kept = [tokens[: len(ids)] for tokens in model.cached]
     model.sequences = 1
     alone = dict(model.write_answers(chats, None, ()))
     model.close()
+    assert kept == [list(ids)] * 7  # also where an answer went on elsewhere
     several = [sequences for sequences in steps if len(set(sequences)) > 1]
     assert all(sequences == list(range(len(sequences))) for sequences in several)
     assert [count for count in range(2, 8) if count in map(len, several)] == [4, 5, 7]  # two end in one step
     assert {at: one.text for at, one in together.items()} == {at: one.text for at, one in alone.items()}
+
+
+def test_an_answer_with_wrong_logits_leaves_tokens_only_where_others_are_written(job, monkeypatch):
+    ids = tuple(held_out.prompt_ids("一年は何日？"))
+    chats = [ChatToScore((), ids, limit) for limit in (30, 2, 30, 9, 30, 5, 30)]
+    model = ScoredModel(Path(job.model), "")
+    rows = model._rows
+
+    def damaged(count: int) -> np.ndarray:
+        found = rows(count).copy()
+        if count == 4:  # the last three have moved
+            found[0] = np.nan
+        return found
+
+    monkeypatch.setattr(model, "_rows", damaged)
+    model.open(256, 256, len(chats))
+    with pytest.raises(AppError, match="score_failed"):
+        list(model.write_answers(chats, None, ()))
+    assert [bool(tokens) for tokens in model.cached] == [False, True, True, True, False, False, False]
+    model.close()
 
 
 def test_what_two_texts_begin_with_is_read_once(job):
@@ -320,6 +342,7 @@ def test_a_model_that_would_answer_nothing_still_writes_its_sample(tmp_path, job
     silent = replace(job, model=str(models.tiny_llama(tmp_path / "無口.gguf", metadata=metadata)), chats=(chat,))
     assert scored(replace(silent, answers=True), tmp_path).answers[0].tokens == 0
     assert scored(replace(silent, speed_tokens=16), tmp_path).write_tokens_per_s > 0
+    assert scored(replace(silent, speed_tokens=1), tmp_path).write_tokens_per_s == 0  # no step was timed
 
 
 def test_what_cannot_be_scored_is_said_in_words(tmp_path, job):
