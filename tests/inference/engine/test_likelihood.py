@@ -10,7 +10,7 @@ from msgspec import structs
 from app.inference import scoring_files
 from app.inference.engine import model_jobs
 from app.inference.engine.model_jobs import Score
-from app.inference.engine.score import ReferenceHeader, ReferenceReader, ReferenceWriter
+from app.inference.engine.score import ReferenceHeader, ReferenceReader, ReferenceWriter, likeliest_tokens
 from app.inference.engine.scored_model import ScoredModel
 from app.inference.prompts import ScoredText, Segment
 from app.inference.scoring_files import Scores
@@ -160,3 +160,14 @@ def test_a_job_measures_either_a_hold_out_or_texts(tmp_path: Path, job: Score, h
         model_jobs.read_job(tmp_path / "job.json", Score)
     model_jobs.write_job(job, tmp_path / "job.json")
     assert model_jobs.read_job(tmp_path / "job.json", Score) == job
+
+
+@pytest.mark.parametrize(("size", "count"), [(7, 7), (260, 260), (1500, 1024), (4097, 1024), (50_001, 1024)])
+def test_the_likeliest_tokens_are_those_that_a_sort_finds(size: int, count: int) -> None:
+    random = np.random.default_rng(size)
+    one_value = np.zeros(size, np.float32)
+    for row in (random.normal(size=size).astype(np.float32), np.sort(random.random(size, np.float32)), one_value):
+        ids = likeliest_tokens(row, count)
+        assert len(set(ids.tolist())) == count
+        assert np.sort(row[ids]).tolist() == np.sort(row)[-count:].tolist()
+    assert len(likeliest_tokens(np.full(size, np.nan, np.float32), count)) == count
